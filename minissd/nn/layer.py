@@ -1,0 +1,69 @@
+"""What every layer is: forward, backward, and named parameters with their gradients."""
+
+from __future__ import annotations
+
+import numpy as np
+
+
+class Layer:
+    """One step of a network, with its backward pass written by hand.
+
+    A layer is used as ``y = layer.forward(x)`` and then ``dx = layer.backward(dy)``. `forward` keeps what
+    `backward` needs until the next `forward` or `eval`; a layer that is not in training mode keeps
+    nothing. `backward` overwrites `grads`: it never adds to them.
+
+    Attributes
+    ----------
+    params : dict of str to array
+        What is learned. An entry may be replaced or written into.
+    grads : dict of str to array
+        Gradient of the loss for each entry of `params`, filled by `backward`.
+    buffers : dict of str to array
+        State that is stored with the parameters but not learned (running statistics).
+    training : bool
+        Whether a backward pass may follow. True for a new layer; see `train` and `eval`.
+    """
+
+    def __init__(self):
+        self.params: dict[str, np.ndarray] = {}
+        self.grads: dict[str, np.ndarray] = {}
+        self.buffers: dict[str, np.ndarray] = {}
+        self.training = True
+        self._saved = None
+
+    def forward(self, x):
+        """Return the output for `x` and, in training mode, save what `backward` needs."""
+        raise NotImplementedError
+
+    def backward(self, dy):
+        """Return dx, the gradient for the input of the last `forward`, and fill `grads`."""
+        raise NotImplementedError
+
+    def train(self, training: bool = True):
+        """Switch training mode on or off and forget what the last `forward` saved; returns the layer."""
+        self.training = training
+        self._saved = None
+        return self
+
+    def eval(self):
+        """Switch to inference: nothing is saved for a backward pass; returns the layer."""
+        return self.train(False)
+
+    def astype(self, dtype):
+        """Convert parameters and buffers to `dtype` (float64 for gradient checks); returns the layer."""
+        for store in (self.params, self.buffers):
+            for name, array in store.items():
+                store[name] = array.astype(dtype)
+        return self
+
+    def _save(self, *values):
+        """Keep `values` for the backward pass, in training mode only."""
+        self._saved = values if self.training else None
+
+    def _recall(self):
+        """Return what the last `forward` saved."""
+        if self._saved is None:
+            raise RuntimeError(
+                f"{type(self).__name__}.backward needs a forward pass in training mode before it"
+            )
+        return self._saved
