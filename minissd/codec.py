@@ -1,0 +1,94 @@
+"""The code in which the network speaks of boxes: offsets from a default box.
+
+The network never predicts a box; it predicts how far an object is from each default box (paper, equation
+2). The two *variances* of the published models scale the offsets to numbers of about unit size; they are
+not in the paper. `decode` is the exact inverse of `encode`.
+"""
+
+from __future__ import annotations
+
+from minissd import boxes
+from minissd.backend import get_array_module
+from minissd.errors import InputError
+
+
+def encode(gt_xyxy, priors_cxcywh, variances=(0.1, 0.2)):
+    r"""Express ground-truth boxes relative to default boxes, one to one (the paper's g-hat, equation 2).
+
+    .. math::
+
+        \hat g^{cx} = \frac{g^{cx} - d^{cx}}{d^w v_0} \qquad \hat g^{w} = \frac{\log(g^w / d^w)}{v_1}
+
+    and likewise for cy and h.
+
+    Parameters
+    ----------
+    gt_xyxy : ndarray, (P, 4)
+        The ground truth assigned to each prior.
+    priors_cxcywh : ndarray, (P, 4)
+    variances : (float, float)
+        v_0 for the centre, v_1 for the size.
+
+    Returns
+    -------
+    ndarray, (P, 4)
+        ``(cx, cy, w, h)`` offsets, of the dtype of `gt_xyxy`.
+
+    Raises
+    ------
+    InputError
+        If a box or a prior has no positive width and height: its logarithm does not exist, and training
+        would turn to NaN many steps later.
+
+    Examples
+    --------
+    A ground truth a tenth of the prior's width to its right, and e times as large, is 1 off in x and
+    1 / 0.2 off in both sizes.
+
+    >>> prior_cxcywh = np.array([[0.5, 0.5, 0.2, 0.2]])
+    >>> half = 0.1 * np.e
+    >>> encode(np.array([[0.52 - half, 0.52 - half, 0.52 + half, 0.52 + half]]), prior_cxcywh).round(6)
+    array([[1., 1., 5., 5.]])
+    """
+    xp = get_array_module(gt_xyxy)
+    gt_cxcywh = boxes.xyxy_to_cxcywh(gt_xyxy)
+    _require_area(gt_cxcywh, "gt_xyxy", "drop such boxes before they are encoded")
+    _require_area(priors_cxcywh, "priors_cxcywh", "are they given as corners?")
+    center = (gt_cxcywh[..., :2] - priors_cxcywh[..., :2]) / priors_cxcywh[..., 2:] / variances[0]
+    size = xp.log(gt_cxcywh[..., 2:] / priors_cxcywh[..., 2:]) / variances[1]
+    return xp.concatenate([center, size], axis=-1).astype(gt_xyxy.dtype, copy=False)
+
+
+def decode(loc, priors_cxcywh, variances=(0.1, 0.2)):
+    """Turn predicted offsets back into boxes; the inverse of `encode`.
+
+    Parameters
+    ----------
+    loc : ndarray, (..., P, 4)
+        Predicted offsets.
+    priors_cxcywh : ndarray, (P, 4)
+    variances : (float, float)
+
+    Returns
+    -------
+    ndarray, (..., P, 4)
+        Boxes as corners, of the dtype of `loc`, not clipped to the image.
+
+    Examples
+    --------
+    >>> decode(np.array([[1.0, 0.0, 0.0, 0.0]]), np.array([[0.6, 0.5, 0.4, 0.2]])).round(6)
+    array([[0.44, 0.4 , 0.84, 0.6 ]])
+    """
+    xp = get_array_module(loc)
+    priors_cxcywh = xp.asarray(priors_cxcywh, dtype=loc.dtype)
+    center = priors_cxcywh[:, :2] + loc[..., :2] * variances[0] * priors_cxcywh[:, 2:]
+    size = priors_cxcywh[:, 2:] * xp.exp(loc[..., 2:] * variances[1])
+    return boxes.cxcywh_to_xyxy(xp.concatenate([center, size], axis=-1))
+
+
+def _require_area(boxes_cxcywh, argument, fix):
+    degenerate = ~(boxes_cxcywh[..., 2:] > 0).all(axis=-1)  # NaN counts as degenerate too
+    if degenerate.any():
+        row = int(degenerate.argmax())
+        width, height = (float(v) for v in boxes_cxcywh[row, 2:])
+        raise InputError(f"{argument}: box {row} has width {width:g} and height {height:g} ({fix})")

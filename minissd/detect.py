@@ -1,0 +1,117 @@
+"""From the network's output to detections: softmax, decode, threshold, suppress, keep the best."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from minissd import codec
+from minissd.errors import InputError
+from minissd.loss import softmax
+from minissd.nms import nms
+
+
+@dataclass(frozen=True)
+class Detections:
+    """What was found in one image, best first.
+
+    Attributes
+    ----------
+    boxes_xyxy : ndarray, (D, 4)
+        Corners, fractions of the image; they may reach over its border.
+    scores : ndarray, (D,)
+        Probability of the class.
+    labels : ndarray of int64, (D,)
+        Class, 1...C-1.
+    priors : ndarray of int64, (D,)
+        Number of the default box that made the detection.
+    """
+
+    boxes_xyxy: np.ndarray
+    scores: np.ndarray
+    labels: np.ndarray
+    priors: np.ndarray
+
+    def __len__(self):
+        return len(self.scores)
+
+    def select(self, rows):
+        """Return the detections of these rows (indices or a mask)."""
+        return Detections(self.boxes_xyxy[rows], self.scores[rows], self.labels[rows], self.priors[rows])
+
+
+def detect(
+    loc,
+    conf,
+    priors_cxcywh,
+    score_threshold=0.01,
+    iou_threshold=0.45,
+    top_k=400,
+    keep_top_k=200,
+    variances=(0.1, 0.2),
+):
+    """Turn the predictions of a batch into detections (paper, section 3.7).
+
+    Parameters
+    ----------
+    loc : ndarray, (N, P, 4)
+        Predicted offsets.
+    conf : ndarray, (N, P, C)
+        Logits.
+    priors_cxcywh : ndarray, (P, 4)
+    score_threshold : float
+        A prior speaks for a class if its probability is greater than this.
+    iou_threshold : float
+        Threshold of the suppression, which works in each class alone.
+    top_k : int
+        Best-scoring boxes of each class that enter the suppression.
+    keep_top_k : int
+        Detections of all classes together that an image keeps.
+    variances : (float, float)
+        See `minissd.codec.decode`.
+
+    Returns
+    -------
+    list of Detections
+        One per image.
+
+    Raises
+    ------
+    InputError
+        If the predictions are not for this number of priors.
+
+    Examples
+    --------
+    One prior that is sure of class 2, one of the background.
+
+    >>> conf = np.array([[[0.0, 0.0, 9.0], [9.0, 0.0, 0.0]]])
+    >>> priors_cxcywh = np.array([[0.5, 0.5, 0.5, 0.5], [0.2, 0.2, 0.1, 0.1]])
+    >>> found = detect(np.zeros((1, 2, 4)), conf, priors_cxcywh)[0]
+    >>> found.labels, found.boxes_xyxy
+    (array([2]), array([[0.25, 0.25, 0.75, 0.75]]))
+    """
+    if not loc.shape[1] == conf.shape[1] == len(priors_cxcywh):
+        raise InputError(
+            f"detect: {loc.shape[1]} offsets and {conf.shape[1]} class rows for {len(priors_cxcywh)} priors "
+            "(were the priors made from the configuration of this model?)"
+        )
+    probabilities = softmax(conf)  # (N, P, C)
+    boxes_xyxy = codec.decode(loc, priors_cxcywh, variances)  # (N, P, 4)
+    return [
+        _detect_image(boxes, probability, score_threshold, iou_threshold, top_k, keep_top_k)
+        for boxes, probability in zip(boxes_xyxy, probabilities)
+    ]
+
+
+def _detect_image(boxes_xyxy, probability, score_threshold, iou_threshold, top_k, keep_top_k):
+    found_priors, found_labels = [], []
+    for label in range(1, probability.shape[1]):
+        candidates = np.flatnonzero(probability[:, label] > score_threshold)
+        kept = nms(boxes_xyxy[candidates], probability[candidates, label], iou_threshold, top_k)
+        found_priors.append(candidates[kept])
+        found_labels.append(np.full(len(kept), label))
+    priors, labels = np.concatenate(found_priors), np.concatenate(found_labels)
+    scores = probability[priors, labels]
+    best = np.argsort(-scores, kind="stable")[:keep_top_k]
+    return Detections(boxes_xyxy[priors[best]], scores[best], labels[best], priors[best])

@@ -1,0 +1,265 @@
+"""Average precision as PASCAL VOC defines it.
+
+All detections of a class, from all images, are walked through from the most to the least certain. Each is
+a true positive if it overlaps an object that no better detection has claimed, else a false positive.
+Precision and recall after each step make a curve; average precision is the area under it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from minissd import boxes
+from minissd.errors import InputError
+
+TRUE_POSITIVE, FALSE_POSITIVE, IGNORED = 1, 0, -1
+
+
+@dataclass(frozen=True)
+class GroundTruth:
+    """The objects of one image; a `minissd.data.Sample` serves as well.
+
+    Attributes
+    ----------
+    gt_xyxy : ndarray, (G, 4)
+        Corners, in the unit of the detections.
+    labels : ndarray of int, (G,)
+    difficult : ndarray of bool, (G,), optional
+        Objects that count neither when found nor when missed.
+    """
+
+    gt_xyxy: np.ndarray
+    labels: np.ndarray
+    difficult: np.ndarray | None = None
+
+
+@dataclass(frozen=True)
+class PrecisionRecall:
+    """The walk through the detections of one class, best first.
+
+    Attributes
+    ----------
+    recall, precision, scores : ndarray, (D,)
+        After each detection that counts, and its score.
+    num_objects : int
+        Objects of the class that are not difficult.
+    """
+
+    recall: np.ndarray
+    precision: np.ndarray
+    scores: np.ndarray
+    num_objects: int
+
+
+@dataclass(frozen=True)
+class VOCResult:
+    """Average precision per class and on average.
+
+    Attributes
+    ----------
+    ap : dict of int to float
+        Average precision of each class; NaN for one that is detected but has no object to find.
+    mAP : float
+        Mean over the classes that have objects; NaN if none has.
+    curves : dict of int to PrecisionRecall
+    """
+
+    ap: dict[int, float]
+    mAP: float
+    curves: dict[int, PrecisionRecall]
+
+
+def evaluate_voc(detections, ground_truths, iou_threshold=0.5, metric="11point", inclusive_pixels=False):
+    """Average precision of every class that occurs, and their mean.
+
+    Parameters
+    ----------
+    detections : sequence of Detections
+        One per image: anything with ``boxes_xyxy``, ``scores``, ``labels``, or a tuple of the three.
+    ground_truths : sequence of GroundTruth
+        One per image in the same order: anything with ``gt_xyxy``, ``labels`` and, if it likes,
+        ``difficult``, or a tuple of these.
+    iou_threshold : float
+        A detection finds an object if their IoU is at least this.
+    metric : str
+        ``"11point"`` (VOC 2007, the paper's) or ``"area"`` (VOC 2010 and later).
+    inclusive_pixels : bool
+        Boxes are in whole pixels whose last row and column belong to the box, as in VOC's own program:
+        widths and heights are then one more than the difference of the corners.
+
+    Returns
+    -------
+    VOCResult
+
+    Raises
+    ------
+    InputError
+        If the two sequences differ in length, or the metric is unknown.
+
+    Examples
+    --------
+    Two objects; the better detection is right, the worse one finds the same object again.
+
+    >>> truth = GroundTruth(np.array([[0.0, 0.0, 1.0, 1.0], [2.0, 0.0, 3.0, 1.0]]), np.array([1, 1]))
+    >>> found = (np.array([[0.0, 0.0, 1.0, 1.0]] * 2), np.array([0.9, 0.8]), np.array([1, 1]))
+    >>> evaluate_voc([found], [truth], metric="area").ap
+    {1: 0.5}
+    >>> round(evaluate_voc([found], [truth]).mAP, 6)  # recall reaches 0, .1, ... .5: six of eleven
+    0.545455
+    """
+    if metric not in METRICS:
+        raise InputError(f"metric: no metric {metric!r} (choose one of {', '.join(METRICS)})")
+    if len(detections) != len(ground_truths):
+        raise InputError(
+            f"evaluate_voc: {len(detections)} images with detections, {len(ground_truths)} with ground truths "
+            "(give one entry per image to both, empty where there is nothing)"
+        )
+    detections = [_as_detections(d, inclusive_pixels) for d in detections]
+    ground_truths = [_as_ground_truth(t, inclusive_pixels) for t in ground_truths]
+    labels = np.unique(np.concatenate([d[2] for d in detections] + [t.labels for t in ground_truths] + [[]]))
+    curves = {int(c): precision_recall(detections, ground_truths, c, iou_threshold) for c in labels}
+    ap = {
+        label: METRICS[metric](curve.recall, curve.precision) if curve.num_objects else float("nan")
+        for label, curve in curves.items()
+    }
+    defined = [value for value in ap.values() if not np.isnan(value)]
+    return VOCResult(ap, float(np.mean(defined)) if defined else float("nan"), curves)
+
+
+def precision_recall(detections, ground_truths, label, iou_threshold=0.5):
+    """Walk through the detections of one class in all images, best first.
+
+    Parameters
+    ----------
+    detections : sequence of (boxes_xyxy, scores, labels)
+    ground_truths : sequence of GroundTruth
+    label : int
+    iou_threshold : float
+
+    Returns
+    -------
+    PrecisionRecall
+        On equal scores the earlier image comes first.
+    """
+    scores, outcomes, num_objects = [np.zeros(0)], [np.zeros(0, int)], 0
+    for (boxes_xyxy, image_scores, labels), truth in zip(detections, ground_truths):
+        found, wanted = labels == label, truth.labels == label
+        best_first = np.argsort(-image_scores[found], kind="stable")
+        scores.append(image_scores[found][best_first])
+        outcomes.append(
+            judge(
+                boxes_xyxy[found][best_first], truth.gt_xyxy[wanted], truth.difficult[wanted], iou_threshold
+            )
+        )
+        num_objects += int((wanted & ~truth.difficult).sum())
+    scores, outcomes = np.concatenate(scores), np.concatenate(outcomes)
+    order = np.argsort(-scores, kind="stable")
+    order = order[outcomes[order] != IGNORED]
+    true_positives = np.cumsum(outcomes[order] == TRUE_POSITIVE)
+    precision = true_positives / np.arange(1, len(order) + 1)
+    return PrecisionRecall(true_positives / max(num_objects, 1), precision, scores[order], num_objects)
+
+
+def judge(boxes_xyxy, gt_xyxy, difficult, iou_threshold=0.5):
+    """Decide for the detections of one class in one image, best first, which are right.
+
+    Each detection looks at the object that it overlaps best, also if that one is already claimed: a
+    second detection of an object is wrong, it is not handed on to the next best object.
+
+    Parameters
+    ----------
+    boxes_xyxy : ndarray, (D, 4)
+        Detections in descending score.
+    gt_xyxy : ndarray, (G, 4)
+    difficult : ndarray of bool, (G,)
+    iou_threshold : float
+
+    Returns
+    -------
+    ndarray of int, (D,)
+        1 true positive, 0 false positive, -1 ignored (the object is difficult).
+    """
+    outcomes = np.full(len(boxes_xyxy), FALSE_POSITIVE)
+    if len(gt_xyxy) == 0:
+        return outcomes
+    overlaps = boxes.iou(boxes_xyxy, gt_xyxy)  # (D, G)
+    claimed = np.zeros(len(gt_xyxy), bool)
+    for d, g in enumerate(overlaps.argmax(axis=1)):
+        if overlaps[d, g] < iou_threshold:
+            continue
+        if difficult[g]:
+            outcomes[d] = IGNORED
+        elif not claimed[g]:
+            outcomes[d], claimed[g] = TRUE_POSITIVE, True
+    return outcomes
+
+
+def eleven_point_ap(recall, precision):
+    """Mean, over the recalls 0, 0.1, ... 1, of the best precision at that recall or beyond (VOC 2007).
+
+    The eleven recalls are ``j / 10``. ``numpy.arange(0, 1.1, 0.1)``, which other evaluators use, holds
+    0.6000000000000001 instead of 0.6 and misses a recall of exactly 3/5.
+
+    Parameters
+    ----------
+    recall, precision : ndarray, (D,)
+        Along the detections, best first.
+
+    Returns
+    -------
+    float
+
+    Examples
+    --------
+    >>> round(eleven_point_ap(np.array([0.6]), np.array([1.0])), 6)  # 0, .1, ... .6: seven of eleven
+    0.636364
+    """
+    best = [precision[recall >= j / 10].max(initial=0.0) for j in range(11)]
+    return float(np.mean(best))
+
+
+def area_ap(recall, precision):
+    """Area under the curve, made monotonic: the best precision at each recall or beyond (VOC 2010).
+
+    Parameters
+    ----------
+    recall, precision : ndarray, (D,)
+        Along the detections, best first.
+
+    Returns
+    -------
+    float
+
+    Examples
+    --------
+    >>> area_ap(np.array([0.0, 0.5]), np.array([0.0, 0.5]))  # a miss, then a hit
+    0.25
+    """
+    envelope = np.maximum.accumulate(precision[::-1])[::-1]
+    return float((np.diff(recall, prepend=0.0) * envelope).sum())
+
+
+METRICS = {"11point": eleven_point_ap, "area": area_ap}
+
+
+def _as_detections(found, inclusive_pixels):
+    if not isinstance(found, tuple):
+        found = (found.boxes_xyxy, found.scores, found.labels)
+    boxes_xyxy, scores, labels = (np.asarray(a) for a in found)
+    return _with_last_pixel(boxes_xyxy, inclusive_pixels), scores, labels
+
+
+def _as_ground_truth(truth, inclusive_pixels):
+    if isinstance(truth, tuple):
+        truth = GroundTruth(*truth)
+    gt_xyxy, labels = np.asarray(truth.gt_xyxy), np.asarray(truth.labels)
+    difficult = getattr(truth, "difficult", None)
+    difficult = np.zeros(len(labels), bool) if difficult is None else np.asarray(difficult, bool)
+    return GroundTruth(_with_last_pixel(gt_xyxy, inclusive_pixels), labels, difficult)
+
+
+def _with_last_pixel(boxes_xyxy, inclusive_pixels):
+    boxes_xyxy = boxes_xyxy.reshape(-1, 4)
+    return boxes_xyxy + np.array([0, 0, 1, 1]) if inclusive_pixels else boxes_xyxy

@@ -1,0 +1,221 @@
+"""The multibox loss: what is wrong with a prediction, as one number and as gradients.
+
+There is no tape. Each function returns its value together with the gradient of that very value.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from minissd import mining
+from minissd.backend import get_array_module
+from minissd.errors import InputError
+
+
+@dataclass(frozen=True)
+class MultiBoxLoss:
+    """Value and gradients of the multibox loss of one batch.
+
+    Attributes
+    ----------
+    value : float
+        ``conf + alpha * loc``.
+    conf, loc : float
+        Confidence and localisation loss, each divided by N.
+    num_pos : int
+        N, the number of matched priors in the batch.
+    hard_negatives : ndarray of bool, (N, P)
+        The negatives that took part.
+    conf_loss : ndarray, (N, P)
+        Cross entropy of every prior, also of those that took no part.
+    dloc : ndarray, (N, P, 4)
+        Gradient of `value` for the predicted offsets.
+    dconf : ndarray, (N, P, C)
+        Gradient of `value` for the logits.
+    """
+
+    value: float
+    conf: float
+    loc: float
+    num_pos: int
+    hard_negatives: np.ndarray
+    conf_loss: np.ndarray
+    dloc: np.ndarray
+    dconf: np.ndarray
+
+
+def multibox_loss(loc, conf, loc_target, conf_target, neg_pos_ratio=3, alpha=1.0, min_negatives=0):
+    r"""The paper's training objective (equations 1 to 3) and its gradients.
+
+    .. math:: L = \frac{1}{N} \left( L_{conf} + \alpha L_{loc} \right)
+
+    L_loc is the smooth L1 loss of the offsets of matched priors, L_conf the softmax cross entropy of
+    matched priors and of mined negatives, N the number of matched priors in the whole batch.
+
+    Parameters
+    ----------
+    loc : ndarray, (N, P, 4)
+        Predicted offsets.
+    conf : ndarray, (N, P, C)
+        Predicted logits.
+    loc_target : ndarray, (N, P, 4)
+        `minissd.codec.encode` of each prior's ground truth; ignored where `conf_target` is 0.
+    conf_target : ndarray of int, (N, P)
+        Class of each prior, 0 for background.
+    neg_pos_ratio : float
+        Mined negatives per positive.
+    alpha : float
+        Weight of the localisation loss.
+    min_negatives : int
+        Negatives to mine at least in every image. With 0 an image without objects contributes nothing, as
+        in Caffe.
+
+    Returns
+    -------
+    MultiBoxLoss
+        If no prior of the batch is matched, the value and the gradients are 0 (with `min_negatives`
+        they are those of the negatives, divided by 1).
+
+    Raises
+    ------
+    InputError
+        If a target class is negative or not below C.
+
+    Examples
+    --------
+    With all logits 0 every class has probability 1/C, and one positive brings three negatives: the
+    confidence loss is (1 + 3) ln C, here 4 ln 2.
+
+    >>> conf_target = np.array([[0, 1, 0, 0, 0, 0]])
+    >>> zeros = np.zeros((1, 6, 4))
+    >>> round(multibox_loss(zeros, np.zeros((1, 6, 2)), zeros, conf_target).value / np.log(2), 6)
+    4.0
+    """
+    positive = conf_target > 0  # (N, P)
+    conf_loss, probability = softmax_cross_entropy(conf, conf_target)  # (N, P), (N, P, C)
+    negative = mining.hard_negatives(conf_loss, positive, neg_pos_ratio, min_negatives)
+    counted = positive | negative
+    num_pos = int(positive.sum())
+    divisor = max(num_pos, 1)
+
+    loc_loss, loc_slope = smooth_l1(loc - loc_target)  # (N, P, 4) both
+    loc_value = float(loc_loss[positive].sum(dtype=np.float64)) / divisor
+    conf_value = float(conf_loss[counted].sum(dtype=np.float64)) / divisor
+
+    dloc = loc_slope * positive[..., None] * loc.dtype.type(alpha / divisor)
+    dconf = cross_entropy_gradient(probability, conf_target) * counted[..., None] / conf.dtype.type(divisor)
+    return MultiBoxLoss(
+        conf_value + alpha * loc_value, conf_value, loc_value, num_pos, negative, conf_loss, dloc, dconf
+    )
+
+
+def softmax(logits):
+    r"""Probabilities of the classes, :math:`p_c = e^{x_c} / \sum_k e^{x_k}`.
+
+    Parameters
+    ----------
+    logits : ndarray, (..., C)
+
+    Returns
+    -------
+    ndarray, (..., C)
+        Each row sums to 1. The maximum of its own row is subtracted first, so that no row overflows and
+        none is rounded away beside a larger one.
+
+    Examples
+    --------
+    >>> softmax(np.log(np.array([[1.0, 3.0]]))).round(6)
+    array([[0.25, 0.75]])
+    """
+    xp = get_array_module(logits)
+    exp = xp.exp(logits - logits.max(axis=-1, keepdims=True))
+    return exp / exp.sum(axis=-1, keepdims=True)
+
+
+def softmax_cross_entropy(logits, target):
+    r"""Cross entropy of the softmax, :math:`-\log p_{target}` (equation 3), of every row.
+
+    Parameters
+    ----------
+    logits : ndarray, (..., C)
+    target : ndarray of int, (...)
+        True class of each row, 0...C-1.
+
+    Returns
+    -------
+    loss : ndarray, (...)
+    probability : ndarray, (..., C)
+        The softmax; `cross_entropy_gradient` turns it into the gradient.
+
+    Raises
+    ------
+    InputError
+        If a target is negative or not below C.
+
+    Examples
+    --------
+    >>> loss, _ = softmax_cross_entropy(np.zeros((1, 2)), np.array([1]))
+    >>> loss.round(6)  # ln 2
+    array([0.693147])
+    """
+    xp = get_array_module(logits)
+    num_classes = logits.shape[-1]
+    if target.size and not (0 <= int(target.min()) and int(target.max()) < num_classes):
+        raise InputError(
+            f"conf_target: classes {int(target.min())}...{int(target.max())} for {num_classes} logits "
+            "(0 is the background, so K classes of objects need K + 1 logits)"
+        )
+    shifted = logits - logits.max(axis=-1, keepdims=True)
+    exp = xp.exp(shifted)
+    exp_sum = exp.sum(axis=-1, keepdims=True)
+    true_logit = xp.take_along_axis(shifted, target[..., None], axis=-1)
+    return (xp.log(exp_sum) - true_logit)[..., 0], exp / exp_sum
+
+
+def cross_entropy_gradient(probability, target):
+    r"""Gradient of each row's cross entropy for its logits, :math:`p_c - [c = target]`.
+
+    Parameters
+    ----------
+    probability : ndarray, (..., C)
+        The softmax of the logits.
+    target : ndarray of int, (...)
+
+    Returns
+    -------
+    ndarray, (..., C)
+        Each row sums to 0.
+
+    Examples
+    --------
+    >>> cross_entropy_gradient(np.array([[0.25, 0.75]]), np.array([1]))
+    array([[ 0.25, -0.25]])
+    """
+    xp = get_array_module(probability)
+    return probability - (target[..., None] == xp.arange(probability.shape[-1]))
+
+
+def smooth_l1(difference):
+    r"""Smooth L1 loss of each difference, and its derivative (Fast R-CNN's, with beta 1).
+
+    .. math:: f(x) = \begin{cases} x^2 / 2 & |x| < 1 \\ |x| - 1/2 & \text{otherwise} \end{cases}
+
+    Parameters
+    ----------
+    difference : ndarray
+        Prediction minus target.
+
+    Returns
+    -------
+    loss, slope : ndarray
+        f and its derivative, x within (-1, 1) and the sign of x outside.
+
+    Examples
+    --------
+    >>> smooth_l1(np.array([0.5, -3.0]))
+    (array([0.125, 2.5  ]), array([ 0.5, -1. ]))
+    """
+    slope = difference.clip(-1, 1)
+    return slope * (difference - slope / 2), slope

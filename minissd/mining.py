@@ -1,0 +1,52 @@
+"""Hard negative mining: of thousands of background priors, learn from those that are most wrong.
+
+After matching nearly every prior is background. Summed up, those easy negatives would drown the few
+positives, so each image keeps the negatives of highest loss, at most three per positive (paper, section
+2.2).
+"""
+
+from __future__ import annotations
+
+from minissd.backend import get_array_module
+
+
+def hard_negatives(conf_loss, positive, neg_pos_ratio=3, min_negatives=0):
+    r"""Select the hardest negatives of every image.
+
+    An image with n positives among P priors gets :math:`\min(r\,n,\; P - n)` negatives, whatever the other
+    images of the batch hold.
+
+    Parameters
+    ----------
+    conf_loss : ndarray, (N, P)
+        Confidence loss of each prior. Only the order within an image matters.
+    positive : ndarray of bool, (N, P)
+        Matched priors; they are never selected.
+    neg_pos_ratio : float
+        r, negatives per positive. A fraction of a negative is dropped.
+    min_negatives : int
+        Select at least so many where there are. With 0, as in Caffe, an image without objects teaches
+        nothing; with more, it teaches what background looks like.
+
+    Returns
+    -------
+    ndarray of bool, (N, P)
+        True for the selected negatives. On equal losses the lower prior comes first.
+
+    Examples
+    --------
+    One positive, so three negatives: those of loss 9, 8 and the first of loss 5.
+
+    >>> conf_loss = np.array([[5.0, 9.0, 7.0, 8.0, 5.0]])
+    >>> hard_negatives(conf_loss, np.array([[False, False, True, False, False]]))
+    array([[ True,  True, False,  True, False]])
+    """
+    xp = get_array_module(conf_loss)
+    selected = xp.zeros(positive.shape, dtype=bool)
+    for n in range(len(positive)):
+        negatives = xp.flatnonzero(~positive[n])
+        num_pos = positive.shape[1] - len(negatives)
+        num_neg = min(max(int(neg_pos_ratio * num_pos), min_negatives), len(negatives))
+        hardest_first = xp.argsort(-conf_loss[n, negatives], kind="stable")
+        selected[n, negatives[hardest_first[:num_neg]]] = True
+    return selected
