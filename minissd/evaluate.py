@@ -113,8 +113,8 @@ def evaluate_voc(detections, ground_truths, iou_threshold=0.5, metric="11point",
         raise InputError(f"metric: no metric {metric!r} (choose one of {', '.join(METRICS)})")
     if len(detections) != len(ground_truths):
         raise InputError(
-            f"evaluate_voc: {len(detections)} images with detections, {len(ground_truths)} with ground truths "
-            "(give one entry per image to both, empty where there is nothing)"
+            f"evaluate_voc: detections of {len(detections)} images, ground truths of {len(ground_truths)} "
+            "(give both one entry per image, empty where there is nothing)"
         )
     detections = [_as_detections(d, inclusive_pixels) for d in detections]
     ground_truths = [_as_ground_truth(t, inclusive_pixels) for t in ground_truths]

@@ -90,7 +90,8 @@ def multibox_loss(loc, conf, loc_target, conf_target, neg_pos_ratio=3, alpha=1.0
 
     >>> conf_target = np.array([[0, 1, 0, 0, 0, 0]])
     >>> zeros = np.zeros((1, 6, 4))
-    >>> round(multibox_loss(zeros, np.zeros((1, 6, 2)), zeros, conf_target).value / np.log(2), 6)
+    >>> loss = multibox_loss(zeros, np.zeros((1, 6, 2)), zeros, conf_target)
+    >>> round(loss.value / float(np.log(2)), 6)
     4.0
     """
     positive = conf_target > 0  # (N, P)
@@ -162,7 +163,7 @@ def softmax_cross_entropy(logits, target):
     """
     xp = get_array_module(logits)
     num_classes = logits.shape[-1]
-    if target.size and not (0 <= int(target.min()) and int(target.max()) < num_classes):
+    if target.size and (int(target.min()) < 0 or int(target.max()) >= num_classes):
         raise InputError(
             f"conf_target: classes {int(target.min())}...{int(target.max())} for {num_classes} logits "
             "(0 is the background, so K classes of objects need K + 1 logits)"

@@ -135,9 +135,7 @@ def _checked_ground_truths(gt_xyxy):
     gt_xyxy = np.ascontiguousarray(gt_xyxy, dtype=np.float64).reshape(-1, 4)
     if not np.isfinite(gt_xyxy).all():
         row = int(np.argmin(np.isfinite(gt_xyxy).all(axis=1)))
-        raise InputError(
-            f"gt_xyxy: box {row} is {gt_xyxy[row].tolist()} (remove it or correct its annotation)"
-        )
+        raise InputError(f"gt_xyxy: box {row} is {gt_xyxy[row].tolist()} (remove or correct it)")
     return gt_xyxy
 
 
