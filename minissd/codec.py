@@ -32,7 +32,7 @@ def encode(gt_xyxy, priors_cxcywh, variances=(0.1, 0.2)):
     Returns
     -------
     ndarray, (P, 4)
-        ``(cx, cy, w, h)`` offsets, of the dtype of `gt_xyxy`.
+        ``(cx, cy, w, h)`` offsets, of the dtype of `gt_xyxy` (float64 if that holds integers).
 
     Raises
     ------
@@ -56,7 +56,7 @@ def encode(gt_xyxy, priors_cxcywh, variances=(0.1, 0.2)):
     _require_area(priors_cxcywh, "priors_cxcywh", "are they given as corners?")
     center = (gt_cxcywh[..., :2] - priors_cxcywh[..., :2]) / priors_cxcywh[..., 2:] / variances[0]
     size = xp.log(gt_cxcywh[..., 2:] / priors_cxcywh[..., 2:]) / variances[1]
-    return xp.concatenate([center, size], axis=-1).astype(gt_xyxy.dtype, copy=False)
+    return xp.concatenate([center, size], axis=-1).astype(gt_cxcywh.dtype, copy=False)
 
 
 def decode(loc, priors_cxcywh, variances=(0.1, 0.2)):
@@ -72,7 +72,7 @@ def decode(loc, priors_cxcywh, variances=(0.1, 0.2)):
     Returns
     -------
     ndarray, (..., P, 4)
-        Boxes as corners, of the dtype of `loc`, not clipped to the image.
+        Boxes as corners, of the dtype of `loc` (float64 if that holds integers), not clipped to the image.
 
     Examples
     --------
@@ -80,7 +80,7 @@ def decode(loc, priors_cxcywh, variances=(0.1, 0.2)):
     array([[0.44, 0.4 , 0.84, 0.6 ]])
     """
     xp = get_array_module(loc)
-    priors_cxcywh = xp.asarray(priors_cxcywh, dtype=loc.dtype)
+    priors_cxcywh = xp.asarray(priors_cxcywh, dtype=xp.result_type(loc, xp.float32))
     center = priors_cxcywh[:, :2] + loc[..., :2] * variances[0] * priors_cxcywh[:, 2:]
     size = priors_cxcywh[:, 2:] * xp.exp(loc[..., 2:] * variances[1])
     return boxes.cxcywh_to_xyxy(xp.concatenate([center, size], axis=-1))

@@ -128,15 +128,16 @@ def evaluate_voc(detections, ground_truths, iou_threshold=0.5, metric="11point",
     return VOCResult(ap, float(np.mean(defined)) if defined else float("nan"), curves)
 
 
-def precision_recall(detections, ground_truths, label, iou_threshold=0.5):
+def precision_recall(detections, ground_truths, label, iou_threshold=0.5, inclusive_pixels=False):
     """Walk through the detections of one class in all images, best first.
 
     Parameters
     ----------
-    detections : sequence of (boxes_xyxy, scores, labels)
-    ground_truths : sequence of GroundTruth
+    detections, ground_truths
+        As in `evaluate_voc`.
     label : int
     iou_threshold : float
+    inclusive_pixels : bool
 
     Returns
     -------
@@ -144,7 +145,9 @@ def precision_recall(detections, ground_truths, label, iou_threshold=0.5):
         On equal scores the earlier image comes first.
     """
     scores, outcomes, num_objects = [np.zeros(0)], [np.zeros(0, int)], 0
-    for (boxes_xyxy, image_scores, labels), truth in zip(detections, ground_truths):
+    for image_detections, truth in zip(detections, ground_truths):
+        boxes_xyxy, image_scores, labels = _as_detections(image_detections, inclusive_pixels)
+        truth = _as_ground_truth(truth, inclusive_pixels)
         found, wanted = labels == label, truth.labels == label
         best_first = np.argsort(-image_scores[found], kind="stable")
         scores.append(image_scores[found][best_first])

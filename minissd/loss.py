@@ -101,7 +101,7 @@ def multibox_loss(loc, conf, loc_target, conf_target, neg_pos_ratio=3, alpha=1.0
     num_pos = int(positive.sum())
     divisor = max(num_pos, 1)
 
-    loc_loss, loc_slope = smooth_l1(loc - loc_target)  # (N, P, 4) both
+    loc_loss, loc_slope = smooth_l1(loc - loc_target.astype(loc.dtype, copy=False))  # (N, P, 4) both
     loc_value = float(loc_loss[positive].sum(dtype=np.float64)) / divisor
     conf_value = float(conf_loss[counted].sum(dtype=np.float64)) / divisor
 

@@ -93,7 +93,7 @@ def match(gt_xyxy, priors_cxcywh, iou_threshold=0.5, rule="bipartite"):
     Raises
     ------
     InputError
-        If the rule is unknown or a ground truth is NaN or infinite.
+        If the rule is unknown, or a ground truth is not four finite numbers.
 
     Examples
     --------
@@ -132,7 +132,10 @@ def explain(gt_xyxy, priors_cxcywh, iou_threshold=0.5, rule="bipartite"):
 
 
 def _checked_ground_truths(gt_xyxy):
-    gt_xyxy = np.ascontiguousarray(gt_xyxy, dtype=np.float64).reshape(-1, 4)
+    gt_xyxy = np.ascontiguousarray(gt_xyxy, dtype=np.float64)
+    if gt_xyxy.size and gt_xyxy.shape[-1] != 4:
+        raise InputError(f"gt_xyxy: its shape is {gt_xyxy.shape} (give one row x1, y1, x2, y2 per object)")
+    gt_xyxy = gt_xyxy.reshape(-1, 4)
     if not np.isfinite(gt_xyxy).all():
         row = int(np.argmin(np.isfinite(gt_xyxy).all(axis=1)))
         raise InputError(f"gt_xyxy: box {row} is {gt_xyxy[row].tolist()} (remove or correct it)")

@@ -1,0 +1,51 @@
+"""``minissd evaluate``: average precision of trained weights on a dataset."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from minissd.commands.arguments import add_command, fraction
+
+
+def add(commands):
+    """Add the command to the parser."""
+    parser = add_command(
+        commands,
+        "evaluate",
+        run,
+        "average precision of trained weights on a folder in VOC format",
+        "minissd evaluate --data VOC2007 --split test --weights run/weights.safetensors\n"
+        "minissd evaluate --data VOC2007 --split test --weights run/weights.safetensors --metric 11point",
+    )
+    parser.add_argument("--data", type=Path, required=True, metavar="DIR", help="VOC-format folder")
+    parser.add_argument("--split", default="val", help="default: val")
+    parser.add_argument("--weights", type=Path, required=True, metavar="FILE")
+    parser.add_argument("--metric", choices=("area", "11point"), default="area", help="default: area")
+    parser.add_argument("--iou-threshold", type=fraction, default=0.5, metavar="X", help="default: 0.5")
+    parser.add_argument("--curves", type=Path, metavar="FILE", help="draw the precision-recall curves")
+    parser.add_argument("--strict", action="store_true", help="refuse faulty boxes instead of skipping them")
+    parser.add_argument("--json", action="store_true", help="print JSON")
+
+
+def run(options):
+    """Print AP per class and mAP."""
+    from minissd import viz, weights
+    from minissd.data import VOCDetection
+    from minissd.predict import evaluate_model
+
+    model, class_names = weights.load_model(options.weights)
+    dataset = VOCDetection(options.data, options.split, class_names=class_names, strict=options.strict)
+    result = evaluate_model(model, dataset, options.iou_threshold, options.metric)
+    ap_by_name = {class_names[label - 1]: ap for label, ap in result.ap.items()}
+    if options.curves:
+        viz.save(viz.draw_precision_recall(result, class_names), options.curves)
+    if options.json:
+        print(json.dumps({"mAP": result.mAP, "ap": ap_by_name, "images": len(dataset)}))
+        return
+    width = max(map(len, [*ap_by_name, "mAP"]))
+    for name, ap in ap_by_name.items():
+        print(f"{name:{width}}  {ap:.4f}")
+    print(
+        f"{'mAP':{width}}  {result.mAP:.4f}   ({options.metric}, IoU {options.iou_threshold:g}, {len(dataset)} images)"
+    )

@@ -1,0 +1,171 @@
+"""SSD: a base network, a head on each of its source maps, and nothing else."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from minissd import priors
+from minissd.backend import get_array_module
+from minissd.errors import InputError
+from minissd.models.head import Head
+from minissd.models.tiny import tiny_stages
+from minissd.models.vgg16 import vgg16_stages
+from minissd.nn import Layer, NamedArrays, Sequential
+
+BASES = {"vgg16": vgg16_stages, "tiny": tiny_stages}
+
+
+class SSD(Layer):
+    """A Single Shot MultiBox Detector.
+
+    Parameters
+    ----------
+    config : SSDConfig
+        ``config.base`` names the base network in `BASES`: a function of the configuration and a random
+        generator that returns a list of `Stage`, one per feature map.
+    rng : numpy.random.Generator, optional
+        Draws the initial weights; by default a generator with seed 0.
+
+    Attributes
+    ----------
+    config : SSDConfig
+    priors_cxcywh : ndarray of float64, (P, 4)
+        The default boxes, one per row of the predictions.
+    layers : dict of str to Layer
+        Every layer by its name: ``conv1_1``, ``conv4_3_norm``, ``fc7``, ``conv4_3_head``...
+    params, grads, buffers : mapping of str to array
+        Of all layers, as in ``params["conv4_3.weight"]``.
+    source_names : list of str
+        Names of the layers whose outputs feed the heads.
+
+    Raises
+    ------
+    InputError
+        If no base network has the configuration's name, or it has another number of maps.
+
+    Examples
+    --------
+    >>> from minissd.config import TINY
+    >>> model = SSD(TINY)
+    >>> loc, conf = model.forward(np.zeros((1, 3, 256, 256), np.float32))
+    >>> loc.shape, conf.shape
+    ((1, 5440, 4), (1, 5440, 21))
+    """
+
+    def __init__(self, config, rng=None):
+        super().__init__()
+        if config.base not in BASES:
+            raise InputError(
+                f"config {config.name}: no base network {config.base!r} (known: {', '.join(BASES)})"
+            )
+        rng = np.random.default_rng(0) if rng is None else rng
+        stages = BASES[config.base](config, rng)
+        if len(stages) != len(config.feature_maps):
+            raise InputError(
+                f"config {config.name}: {len(config.feature_maps)} feature maps, but base {config.base!r} "
+                f"has {len(stages)} (give as many entries per map as the base has stages)"
+            )
+        self.config = config
+        self.priors_cxcywh = priors.prior_boxes(config)
+        self.source_names = [stage.name for stage in stages]
+        self.stages = [Sequential(stage.layers) for stage in stages]
+        self.norms = [stage.norm[1] if stage.norm else None for stage in stages]
+        self.heads = [
+            Head(stage.channels, k, config.num_classes, rng)
+            for stage, k in zip(stages, config.boxes_per_cell)
+        ]
+        self.layers = _layers_by_name(stages, self.heads)
+        self.params = NamedArrays(self.layers, "params")
+        self.grads = NamedArrays(self.layers, "grads")
+        self.buffers = NamedArrays(self.layers, "buffers")
+
+    def forward(self, images, trace=None):
+        """Predict offsets and logits for every default box.
+
+        Parameters
+        ----------
+        images : ndarray, (N, 3, S, S)
+            Network input, see `minissd.data.network_input`.
+        trace : dict, optional
+            Receives the output of every layer by name. As in Caffe, whose ReLU works in place, the output
+            of a convolution is the map after its ReLU. The predictions of each head come as
+            ``conv4_3_head.loc`` and ``conv4_3_head.conf``.
+
+        Returns
+        -------
+        loc : ndarray, (N, P, 4)
+        conf : ndarray, (N, P, C)
+
+        Raises
+        ------
+        InputError
+            If the images are not of the configuration's size.
+        """
+        self._check_images(images)
+        xp = get_array_module(images)
+        locs, confs = [], []
+        x = images
+        for name, stage, norm, head in zip(self.source_names, self.stages, self.norms, self.heads):
+            x = stage.forward(x, trace)
+            source = norm.forward(x) if norm else x
+            loc, conf = head.forward(source)
+            locs.append(loc)
+            confs.append(conf)
+            if trace is not None:
+                trace |= {f"{name}_norm": source} if norm else {}
+                trace |= {f"{name}_head.loc": loc, f"{name}_head.conf": conf}
+        return xp.concatenate(locs, axis=1), xp.concatenate(confs, axis=1)
+
+    def backward(self, dloc, dconf):
+        """Fill `grads` from the gradients of the predictions; mirror image of `forward`.
+
+        Parameters
+        ----------
+        dloc : ndarray, (N, P, 4)
+        dconf : ndarray, (N, P, C)
+
+        Returns
+        -------
+        ndarray, (N, 3, S, S)
+            Gradient for the images.
+        """
+        dx = None
+        end = dloc.shape[1]
+        for stage, norm, head, num_priors in self._stages_backwards():
+            start = end - num_priors
+            dsource = head.backward(dloc[:, start:end], dconf[:, start:end])
+            if norm:
+                dsource = norm.backward(dsource)
+            dx = dsource if dx is None else dsource + dx  # the map feeds its head and the next stage
+            dx = stage.backward(dx)
+            end = start
+        return dx
+
+    def train(self, training=True):
+        """Switch every layer to training or to inference; returns the model."""
+        for layer in self.layers.values():
+            layer.train(training)
+        self.training = training
+        return self
+
+    def _stages_backwards(self):
+        config = self.config
+        rows = [k * side * side for k, side in zip(config.boxes_per_cell, config.feature_maps)]
+        return reversed(list(zip(self.stages, self.norms, self.heads, rows)))
+
+    def _check_images(self, images):
+        side = self.config.image_size
+        if images.ndim != 4 or images.shape[1:] != (3, side, side):
+            raise InputError(
+                f"images: shape {images.shape}, but {self.config.name} takes (N, 3, {side}, {side}) "
+                "(minissd.data.network_input makes it from pictures of any size)"
+            )
+
+
+def _layers_by_name(stages, heads):
+    layers = {}
+    for stage, head in zip(stages, heads):
+        layers |= dict(stage.layers)
+        layers |= dict([stage.norm]) if stage.norm else {}
+        layers[f"{stage.name}_head"] = head
+    return layers

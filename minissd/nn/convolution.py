@@ -1,0 +1,148 @@
+"""The convolution layer. How it is computed is a matter of the algorithms, which all give the same."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from minissd.errors import InputError
+from minissd.nn import conv_im2col, conv_loops
+from minissd.nn.conv_shape import output_side
+from minissd.nn.initialization import INITIALIZERS
+from minissd.nn.layer import Layer
+
+ALGORITHMS = {"loops": conv_loops, "im2col": conv_im2col, "auto": conv_im2col}
+
+
+def register_algorithm(name, algorithm):
+    """Add a convolution algorithm, for ``Conv2d(..., algorithm=name)``.
+
+    Parameters
+    ----------
+    name : str
+    algorithm : object or module
+        With ``forward(x, weight, bias, stride, padding, dilation) -> y`` and
+        ``backward(dy, x, weight, stride, padding, dilation, need_dx) -> dx, dweight, dbias``. `bias` may
+        be None; `dx` is None where it is not needed.
+    """
+    ALGORITHMS[name] = algorithm
+
+
+class Conv2d(Layer):
+    r"""Two-dimensional convolution (a cross-correlation, as in every deep-learning library).
+
+    .. math:: y_{n,o,r,q} = b_o + \sum_{c,i,j} w_{o,c,i,j}\; x_{n,c,\;tr + di - p,\;tq + dj - p}
+
+    with stride t, dilation d and padding p; x is 0 outside the map.
+
+    Parameters
+    ----------
+    in_channels, out_channels : int
+        I and O.
+    kernel_size : int
+        K, the side of the square kernel.
+    stride, padding, dilation : int
+        Step between output places; zeros around the map; distance between the kernel's places.
+    bias : bool
+        Whether there is a bias.
+    algorithm : str
+        A name in `ALGORITHMS`: ``"loops"`` to read, ``"im2col"`` to use, ``"auto"`` for the best.
+    rng : numpy.random.Generator, optional
+        Draws the initial weight; by default a generator with seed 0. The bias starts at 0.
+    init : str
+        ``"he"``, ``"xavier"`` (Caffe's) or ``"glorot"``.
+
+    Attributes
+    ----------
+    params : dict
+        ``"weight"`` (O, I, K, K) and ``"bias"`` (O,), float32.
+    needs_input_gradient : bool
+        If False, `backward` returns None: the first layer of a network need not compute what nobody uses.
+
+    Raises
+    ------
+    InputError
+        If there is no such algorithm or initialiser, or the input has another number of channels or is too
+        small for the kernel.
+
+    Examples
+    --------
+    >>> conv = Conv2d(1, 1, kernel_size=2)
+    >>> conv.params["weight"] = np.array([[[[1.0, 2.0], [3.0, 4.0]]]])
+    >>> conv.forward(np.arange(9.0).reshape(1, 1, 3, 3))  # first: 1*0 + 2*1 + 3*3 + 4*4
+    array([[[[27., 37.],
+             [57., 67.]]]])
+    """
+
+    def __init__(
+        self,
+        in_channels,
+        out_channels,
+        kernel_size,
+        stride=1,
+        padding=0,
+        dilation=1,
+        bias=True,
+        algorithm="auto",
+        rng=None,
+        init="he",
+    ):
+        super().__init__()
+        for argument, value, known in (("algorithm", algorithm, ALGORITHMS), ("init", init, INITIALIZERS)):
+            if value not in known:
+                raise InputError(f"{argument}: {value!r} is unknown (choose one of {', '.join(known)})")
+        rng = np.random.default_rng(0) if rng is None else rng
+        self.geometry = (stride, padding, dilation)
+        self.algorithm = algorithm
+        self.needs_input_gradient = True
+        shape = (out_channels, in_channels, kernel_size, kernel_size)
+        self.params["weight"] = INITIALIZERS[init](shape, rng)
+        if bias:
+            self.params["bias"] = np.zeros(out_channels, np.float32)
+
+    def forward(self, x):
+        """Convolve a batch.
+
+        Parameters
+        ----------
+        x : ndarray, (N, I, H, W)
+            float32, or float64 to check gradients; the output has the same dtype.
+
+        Returns
+        -------
+        ndarray, (N, O, H', W')
+        """
+        self._check(x)
+        weight, bias = (
+            None if p is None else p.astype(x.dtype, copy=False)
+            for p in (self.params["weight"], self.params.get("bias"))
+        )
+        self._save(x)
+        return ALGORITHMS[self.algorithm].forward(x, weight, bias, *self.geometry)
+
+    def backward(self, dy):
+        """Return dx and fill ``grads``.
+
+        Parameters
+        ----------
+        dy : ndarray, (N, O, H', W')
+
+        Returns
+        -------
+        ndarray, (N, I, H, W), or None
+        """
+        (x,) = self._recall()
+        weight = self.params["weight"].astype(x.dtype, copy=False)
+        dx, dweight, dbias = ALGORITHMS[self.algorithm].backward(
+            dy, x, weight, *self.geometry, self.needs_input_gradient
+        )
+        self.grads["weight"] = dweight
+        if "bias" in self.params:
+            self.grads["bias"] = dbias
+        return dx
+
+    def _check(self, x):
+        _, in_channels, kernel, _ = self.params["weight"].shape
+        if x.ndim != 4 or x.shape[1] != in_channels:
+            raise InputError(f"Conv2d: input of shape {x.shape}, expected (N, {in_channels}, H, W)")
+        if min(output_side(side, kernel, *self.geometry) for side in x.shape[2:]) < 1:
+            raise InputError(f"Conv2d: input of shape {x.shape} is smaller than the kernel of side {kernel}")

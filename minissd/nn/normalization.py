@@ -1,0 +1,142 @@
+"""Normalisations: SSD's L2 normalisation of conv4_3, and batch normalisation."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from minissd.backend import get_array_module
+from minissd.nn import batchnorm_numba, batchnorm_readable
+from minissd.nn.layer import Layer
+
+
+class L2Norm(Layer):
+    r"""Scale the channels at every place to length 1, then each channel by a learned factor.
+
+    .. math:: y_c = \gamma_c \frac{x_c}{\sqrt{\sum_k x_k^2 + \epsilon}}
+
+    conv4_3 has activations far larger than the other source maps; SSD brings it into line (paper, section
+    3.1, with an initial scale of 20). As in Caffe, epsilon stands under the root, so a place where all
+    channels are 0 stays 0 and has a finite gradient.
+
+    Parameters
+    ----------
+    channels : int
+        C.
+    scale : float
+        Initial gamma.
+    eps : float
+        Epsilon.
+
+    Attributes
+    ----------
+    params : dict
+        ``"weight"`` (C,): gamma.
+
+    Examples
+    --------
+    >>> L2Norm(2, scale=10.0).forward(np.array([[[[3.0]], [[4.0]]]])).ravel().round(6)
+    array([6., 8.])
+    """
+
+    def __init__(self, channels, scale=20.0, eps=1e-10):
+        super().__init__()
+        self.eps = eps
+        self.params["weight"] = np.full(channels, scale, np.float32)
+
+    def forward(self, x):
+        """Normalise a batch (N, C, H, W)."""
+        xp = get_array_module(x)
+        norm = xp.sqrt((x * x).sum(axis=1, keepdims=True) + x.dtype.type(self.eps))  # (N, 1, H, W)
+        unit = x / norm
+        self._save(unit, norm)
+        return unit * self._gamma(x)
+
+    def backward(self, dy):
+        r"""Return dx and fill ``grads``.
+
+        With the unit vector u and :math:`g = \gamma\,dy`, :math:`dx = (g - u (u \cdot g)) / \text{norm}`: the
+        part of the gradient along x is lost, because the length of x does not matter.
+        """
+        unit, norm = self._recall()
+        self.grads["weight"] = (dy * unit).sum(axis=(0, 2, 3))
+        g = dy * self._gamma(dy)
+        return (g - unit * (unit * g).sum(axis=1, keepdims=True)) / norm
+
+    def _gamma(self, x):
+        return self.params["weight"].astype(x.dtype, copy=False)[:, None, None]
+
+
+class BatchNorm2d(Layer):
+    r"""Batch normalisation: every channel to mean 0 and variance 1, then a learned scale and shift.
+
+    .. math:: y = \gamma \frac{x - \mu}{\sqrt{\sigma^2 + \epsilon}} + \beta
+
+    In training the mean and the (biased) variance are those of the batch; at inference they are running
+    averages, whose variance is unbiased.
+
+    Parameters
+    ----------
+    channels : int
+        C.
+    eps : float
+        Epsilon.
+    momentum : float
+        Weight of the newest batch in the running averages.
+
+    Attributes
+    ----------
+    params : dict
+        ``"weight"`` (C,): gamma; ``"bias"`` (C,): beta.
+    buffers : dict
+        ``"running_mean"`` and ``"running_var"``, (C,).
+    """
+
+    def __init__(self, channels, eps=1e-5, momentum=0.1):
+        super().__init__()
+        self.eps, self.momentum = eps, momentum
+        self.params["weight"] = np.ones(channels, np.float32)
+        self.params["bias"] = np.zeros(channels, np.float32)
+        self.buffers["running_mean"] = np.zeros(channels, np.float32)
+        self.buffers["running_var"] = np.ones(channels, np.float32)
+
+    def forward(self, x):
+        """Normalise a batch (N, C, H, W)."""
+        xp = get_array_module(x)
+        if self.training and x.size:
+            mean, variance = _functions(x).moments(x)  # (C,) float64
+            self._update_running(mean, variance, x.size // x.shape[1])
+        else:
+            mean, variance = (self.buffers[n].astype(np.float64) for n in ("running_mean", "running_var"))
+        inverse_std = 1 / xp.sqrt(variance + self.eps)
+        self._save(x, mean, inverse_std)
+        scale = self.params["weight"] * inverse_std
+        return _functions(x).scale_shift(x, scale, self.params["bias"] - mean * scale)
+
+    def backward(self, dy):
+        r"""Return dx and fill ``grads``.
+
+        The mean and the variance depend on every value of the channel, so two averages are taken out of the
+        gradient, with :math:`\hat x = (x - \mu)/\sigma`:
+        :math:`dx = \frac{\gamma}{\sigma} (dy - \overline{dy} - \hat x\,\overline{dy\,\hat x})`.
+        """
+        x, mean, inverse_std = self._recall()
+        sum_dy, sum_dy_x = _functions(x).gradient_sums(dy, x, mean)  # (C,) float64
+        dgamma = sum_dy_x * inverse_std
+        self.grads["weight"] = dgamma.astype(dy.dtype)
+        self.grads["bias"] = sum_dy.astype(dy.dtype)
+        count = max(x.size // x.shape[1], 1)
+        scale = self.params["weight"] * inverse_std
+        x_factor = -scale * inverse_std * dgamma / count
+        shift = -scale * sum_dy / count - x_factor * mean
+        return _functions(x).combine(dy, x, scale, x_factor, shift)
+
+    def _update_running(self, mean, variance, count):
+        unbiased = variance * count / max(count - 1, 1)
+        for name, value in (("running_mean", mean), ("running_var", unbiased)):
+            running = self.buffers[name]
+            running += (self.momentum * (value - running)).astype(running.dtype)
+
+
+def _functions(x):
+    """The module that computes on x: compiled for NumPy's arrays, readable for all others."""
+    return batchnorm_numba if get_array_module(x) is np else batchnorm_readable

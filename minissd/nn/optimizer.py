@@ -1,0 +1,118 @@
+"""Stochastic gradient descent with momentum."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from minissd.backend import get_array_module
+
+
+class SGD:
+    r"""Stochastic gradient descent with momentum and weight decay, in place.
+
+    .. math::
+
+        g \leftarrow g + \lambda w \qquad v \leftarrow \mu v + g \qquad w \leftarrow w - \eta v
+
+    The first velocity is the first gradient (PyTorch's convention; Caffe keeps the learning rate inside
+    the velocity, which differs only where the rate changes).
+
+    Parameters
+    ----------
+    model : Layer or SSD
+        Anything with ``params`` and ``grads``, two mappings with the same names.
+    learning_rate : float
+        For `step` without an argument.
+    momentum : float
+        mu.
+    weight_decay : float
+        lambda.
+    bias_learning_rate_factor : float
+        Biases, that is arrays whose name ends in ``bias``, learn so many times as fast; 2 in Caffe.
+    decay_biases : bool
+        Whether biases are decayed too; not in Caffe.
+    max_gradient_norm : float, optional
+        See `clip_gradients`; no clipping by default.
+
+    Attributes
+    ----------
+    velocity : dict of str to array
+        v of every parameter; together with the parameters it is all the optimiser's state.
+    """
+
+    def __init__(
+        self,
+        model,
+        learning_rate=1e-3,
+        momentum=0.9,
+        weight_decay=5e-4,
+        bias_learning_rate_factor=1.0,
+        decay_biases=True,
+        max_gradient_norm=None,
+    ):
+        self.model = model
+        self.learning_rate = learning_rate
+        self.momentum, self.weight_decay = momentum, weight_decay
+        self.bias_learning_rate_factor, self.decay_biases = bias_learning_rate_factor, decay_biases
+        self.max_gradient_norm = max_gradient_norm
+        self.velocity = {n: get_array_module(p).zeros_like(p) for n, p in model.params.items()}
+
+    def step(self, learning_rate=None):
+        """Change every parameter by its gradient once.
+
+        Parameters
+        ----------
+        learning_rate : float, optional
+            Instead of the optimiser's own, for schedules.
+        """
+        rate = self.learning_rate if learning_rate is None else learning_rate
+        shrink = 1.0
+        if self.max_gradient_norm is not None:
+            shrink = clip_factor(gradient_norm(self.model.grads), self.max_gradient_norm)
+        for name, parameter in self.model.params.items():
+            is_bias = name.endswith("bias")
+            decay = 0.0 if is_bias and not self.decay_biases else self.weight_decay
+            factor = self.bias_learning_rate_factor if is_bias else 1.0
+            velocity = self.velocity[name]
+            velocity *= self.momentum
+            velocity += self.model.grads[name] * shrink
+            velocity += parameter * decay
+            parameter -= velocity * (rate * factor)
+
+
+def clip_gradients(grads, max_norm):
+    """Scale all gradients together so that their norm is at most `max_norm`, in place.
+
+    Parameters
+    ----------
+    grads : mapping of str to array
+    max_norm : float
+
+    Returns
+    -------
+    float
+        The norm before: the root of the sum of all squares.
+
+    Examples
+    --------
+    >>> grads = {"a": np.array([3.0]), "b": np.array([4.0])}
+    >>> clip_gradients(grads, 1.0)
+    5.0
+    >>> grads["b"]
+    array([0.8])
+    """
+    norm = gradient_norm(grads)
+    factor = clip_factor(norm, max_norm)
+    for grad in grads.values():
+        grad *= factor
+    return norm
+
+
+def gradient_norm(grads):
+    """Root of the sum of the squares of all gradients."""
+    return float(np.sqrt(sum(float((grad * grad).sum()) for grad in grads.values())))
+
+
+def clip_factor(norm, max_norm):
+    """What to multiply gradients of this norm with."""
+    return max_norm / norm if norm > max_norm else 1.0

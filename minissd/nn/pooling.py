@@ -1,0 +1,70 @@
+"""Max pooling."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from minissd.backend import get_array_module
+from minissd.errors import InputError
+from minissd.nn import pool_numba, pool_readable
+from minissd.nn.layer import Layer
+
+
+class MaxPool2d(Layer):
+    """The largest value of every window.
+
+    Of equal values the first in the window, row by row, receives the gradient.
+
+    Parameters
+    ----------
+    kernel_size : int
+        Side of the window.
+    stride : int, optional
+        Step between windows; by default `kernel_size`.
+    padding : int
+        Border around the map that never wins.
+    ceil_mode : bool
+        Whether a last window that is only partly on the map counts (a side of 75 becomes 38, not 37). A
+        window never begins in the border behind the map.
+
+    Examples
+    --------
+    >>> MaxPool2d(2, ceil_mode=True).forward(np.arange(9.0).reshape(1, 1, 3, 3))
+    array([[[[4., 5.],
+             [7., 8.]]]])
+    """
+
+    def __init__(self, kernel_size, stride=None, padding=0, ceil_mode=False):
+        super().__init__()
+        self.kernel_size = kernel_size
+        self.stride = kernel_size if stride is None else stride
+        self.padding = padding
+        self.ceil_mode = ceil_mode
+
+    def output_side(self, side):
+        """Side of the output map for a side of the input map."""
+        reach = side + 2 * self.padding - self.kernel_size
+        if not self.ceil_mode:
+            return reach // self.stride + 1
+        windows = -(-reach // self.stride) + 1
+        return windows - 1 if (windows - 1) * self.stride >= side + self.padding else windows
+
+    def forward(self, x):
+        """Pool a batch (N, C, H, W); returns (N, C, H', W')."""
+        height, width = (self.output_side(side) for side in x.shape[2:])
+        if min(height, width) < 1:
+            raise InputError(f"MaxPool2d: input of shape {x.shape} is smaller than the window")
+        shape = (*x.shape[:2], height, width)
+        y, winner = _functions(x).pool(x, shape, self.kernel_size, self.stride, self.padding)
+        self._save(x.shape, winner)
+        return y
+
+    def backward(self, dy):
+        """Send each gradient to the place that won its window."""
+        x_shape, winner = self._recall()
+        return _functions(dy).unpool(dy, winner, x_shape, self.kernel_size, self.stride, self.padding)
+
+
+def _functions(x):
+    """The module that computes on x: compiled for NumPy's arrays, readable for all others."""
+    return pool_numba if get_array_module(x) is np else pool_readable

@@ -1,0 +1,52 @@
+"""Layers one after the other."""
+
+from __future__ import annotations
+
+from minissd.nn.layer import Layer
+from minissd.nn.parameters import NamedArrays
+
+
+class Sequential(Layer):
+    """A chain of layers; its backward pass is the chain rule, from the last layer to the first.
+
+    Parameters
+    ----------
+    layers : sequence of Layer, or of (str, Layer)
+        Layers without a name are named "0", "1"...
+
+    Attributes
+    ----------
+    layers : dict of str to Layer
+    params, grads, buffers : NamedArrays
+        Those of all layers, as in ``params["conv1.weight"]``.
+    """
+
+    def __init__(self, layers):
+        super().__init__()
+        pairs = [pair if isinstance(pair, tuple) else (str(i), pair) for i, pair in enumerate(layers)]
+        self.layers = dict(pairs)
+        if len(self.layers) != len(pairs):
+            raise ValueError(f"two layers have the same name: {[name for name, _ in pairs]}")
+        self.params = NamedArrays(self.layers, "params")
+        self.grads = NamedArrays(self.layers, "grads")
+        self.buffers = NamedArrays(self.layers, "buffers")
+
+    def forward(self, x, trace=None):
+        """Run all layers; `trace`, a dictionary, receives the output of each by name."""
+        for name, layer in self.layers.items():
+            x = layer.forward(x)
+            if trace is not None:
+                trace[name] = x
+        return x
+
+    def backward(self, dy):
+        """Run all layers backwards and return the gradient for the input of the first."""
+        for layer in reversed(self.layers.values()):
+            dy = layer.backward(dy)
+        return dy
+
+    def train(self, training=True):
+        """Switch every layer to training or to inference; returns the layer."""
+        for layer in self.layers.values():
+            layer.train(training)
+        return super().train(training)

@@ -1,0 +1,61 @@
+"""A model at work: pictures in, detections out."""
+
+from __future__ import annotations
+
+from minissd.data import network_input
+from minissd.detect import detect
+from minissd.evaluate import GroundTruth, evaluate_voc
+
+
+def predict(model, images, batch_size=8, **thresholds):
+    """Detect objects in pictures of any size.
+
+    Parameters
+    ----------
+    model : SSD
+        Used in inference mode and handed back in the mode it was in.
+    images : sequence of ndarray of uint8, (H, W, 3)
+        RGB pictures; their sizes may differ.
+    batch_size : int
+        Pictures that go through the network together.
+    **thresholds
+        ``score_threshold``, ``iou_threshold``, ``top_k``, ``keep_top_k`` of `minissd.detect.detect`.
+
+    Returns
+    -------
+    list of Detections
+        One per picture; boxes are fractions of the picture's own width and height.
+    """
+    was_training = model.training
+    model.eval()
+    found = []
+    for start in range(0, len(images), batch_size):
+        x = network_input(images[start : start + batch_size], model.config)
+        loc, conf = model.forward(x)
+        found += detect(loc, conf, model.priors_cxcywh, variances=model.config.variances, **thresholds)
+    model.train(was_training)
+    return found
+
+
+def evaluate_model(model, dataset, iou_threshold=0.5, metric="area", batch_size=8):
+    """Average precision of a model on a dataset.
+
+    Parameters
+    ----------
+    model : SSD
+    dataset : sequence of Sample
+        See `minissd.data`.
+    iou_threshold, metric
+        See `minissd.evaluate.evaluate_voc`.
+    batch_size : int
+
+    Returns
+    -------
+    VOCResult
+    """
+    detections, truths = [], []
+    for start in range(0, len(dataset), batch_size):
+        samples = [dataset[i] for i in range(start, min(start + batch_size, len(dataset)))]
+        detections += predict(model, [sample.image for sample in samples], batch_size)
+        truths += [GroundTruth(s.gt_xyxy, s.labels, s.difficult) for s in samples]
+    return evaluate_voc(detections, truths, iou_threshold, metric)

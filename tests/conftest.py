@@ -1,0 +1,37 @@
+"""Fixtures that every test file may use."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+REPOSITORY = Path(__file__).parents[1]
+SHARED = REPOSITORY.parent / "shared"
+
+
+@pytest.fixture
+def rng():
+    """A random generator with a fixed seed."""
+    return np.random.default_rng(0)
+
+
+@pytest.fixture
+def shared_numbers():
+    """A function that opens a file of ../shared/reference/numbers, or skips the test."""
+
+    def open_numbers(name):
+        path = SHARED / "reference" / "numbers" / f"{name}.npz"
+        if not path.is_file():
+            pytest.skip(f"needs the reference numbers {path.name} in ../shared/reference/numbers")
+        return np.load(path, allow_pickle=False)
+
+    return open_numbers
+
+
+@pytest.fixture
+def bccd():
+    """The folder of blood cell photographs in ../shared, or skip."""
+    path = SHARED / "data" / "bccd"
+    if not path.is_dir():
+        pytest.skip("needs the photographs in ../shared/data/bccd")
+    return path

@@ -1,0 +1,229 @@
+"""Default boxes: hand-worked shapes, known totals, and other implementations' arrays row by row."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+from reference_numbers import copied_numbers
+
+from minissd import boxes
+from minissd.config import CONFIGS, SSD300_COCO, SSD300_VOC, SSD512_COCO, SSD512_VOC, SSDConfig
+from minissd.priors import cell_shapes, map_priors, official_sizes, paper_scales, prior_boxes
+
+# A map of 10 x 10 cells on an image of 100 pixels; min 4, max 9: sqrt(4 * 9) = 6 without rounding.
+SMALL = SSDConfig(
+    name="small",
+    base="tiny",
+    num_classes=2,
+    image_size=100,
+    feature_maps=(10,),
+    steps=(10,),
+    min_sizes=(4,),
+    max_sizes=(9,),
+    aspect_ratios=((2,),),
+)
+
+
+def with_whole_pixels(config):
+    """The configuration as Caffe's layer reads it: since 2016 it casts the sizes to integers."""
+    sizes = {name: tuple(int(size) for size in getattr(config, name)) for name in ("min_sizes", "max_sizes")}
+    return dataclasses.replace(config, **sizes)
+
+
+@pytest.fixture(params=["copied rows", "complete"])
+def reference(request, shared_numbers):
+    """A function (key, number of priors) -> (rows, the reference's values in these rows)."""
+    if request.param == "complete":
+        numbers = shared_numbers("priors")
+        return lambda key, num_priors: (np.arange(num_priors), numbers[key])
+    numbers = copied_numbers("priors")
+    return lambda key, num_priors: (numbers["rows300" if num_priors == 8732 else "rows512"], numbers[key])
+
+
+class TestOtherImplementations:
+    @pytest.mark.parametrize(
+        ("key", "config"),
+        [
+            ("amd_voc300_noclip_f64", SSD300_VOC),
+            ("ccv_ssd300_cxcywh_f64", SSD300_VOC),
+            ("ccv_ssd512_cxcywh_f64", SSD512_VOC),
+        ],
+    )
+    def test_float64(self, reference, key, config):
+        rows, expected = reference(key, config.num_priors)
+        np.testing.assert_allclose(prior_boxes(config)[rows], expected, rtol=0, atol=1e-15)
+
+    @pytest.mark.parametrize(
+        ("key", "config"),
+        [
+            ("caffe_voc300_xyxy_f32", SSD300_VOC),
+            ("caffe_voc512_xyxy_f32", with_whole_pixels(SSD512_VOC)),
+        ],
+    )
+    def test_caffe_in_float32(self, reference, key, config):
+        rows, expected_xyxy = reference(key, config.num_priors)
+        priors_xyxy = boxes.cxcywh_to_xyxy(prior_boxes(config))[rows]
+        np.testing.assert_allclose(priors_xyxy, expected_xyxy, rtol=0, atol=2e-6)
+
+    def test_caffe_cuts_the_sizes_of_ssd512_to_whole_pixels(self, reference):
+        rows, caffe_xyxy = reference("caffe_voc512_xyxy_f32", 24564)
+        difference = boxes.xyxy_to_cxcywh(caffe_xyxy) - prior_boxes(SSD512_VOC)[rows]
+        assert np.abs(difference[:, :2]).max() < 2e-6  # the centres agree
+        assert 1 < np.abs(difference[:, 2:]).max() * 512 < 1.4  # pixels
+
+    def test_torchvision_uses_the_coco_sizes_and_clamps_only_sizes(self, reference):
+        rows, expected = reference("tv_ssd300_cxcywh_f32", 8732)
+        priors_cxcywh = prior_boxes(SSD300_COCO)[rows]
+        priors_cxcywh[:, 2:] = priors_cxcywh[:, 2:].clip(0, 1)
+        np.testing.assert_allclose(priors_cxcywh, expected, rtol=0, atol=2e-6)
+
+    def test_lufficc_wrote_537_65_for_537_6(self, reference):
+        rows, expected = reference("luf_voc512_f32", 24564)
+        max_sizes = (*SSD512_VOC.max_sizes[:-1], 537.65)
+        ours = prior_boxes(dataclasses.replace(SSD512_VOC, max_sizes=max_sizes))[rows]
+        np.testing.assert_allclose(ours, expected, rtol=0, atol=2e-6)
+
+    def test_clamping_centres_and_sizes_is_not_cutting(self, reference):
+        rows, amdegroot = reference("amd_voc300_clip_f32", 8732)
+        unclipped = prior_boxes(SSD300_VOC)[rows]
+        np.testing.assert_allclose(unclipped.clip(0, 1), amdegroot, rtol=0, atol=2e-6)
+        clipped = prior_boxes(dataclasses.replace(SSD300_VOC, clip=True))[rows]
+        assert np.abs(clipped - amdegroot).max() > 0.1
+
+    def test_caffes_own_test_map(self):
+        expected_xyxy = copied_numbers("priors")["caffe_small_10x10_img100_xyxy_f32"]
+        np.testing.assert_allclose(boxes.cxcywh_to_xyxy(prior_boxes(SMALL)), expected_xyxy, rtol=0, atol=2e-6)
+
+
+class TestByHand:
+    def test_a_cell_of_the_small_map(self):
+        priors_px = boxes.cxcywh_to_xyxy(prior_boxes(SMALL)) * 100
+        w, h = 2 * np.sqrt(2), np.sqrt(2)  # half sides of ratio 2: 4 sqrt(2) x 4 / sqrt(2)
+        first_cell = [[3, 3, 7, 7], [2, 2, 8, 8], [5 - w, 5 - h, 5 + w, 5 + h], [5 - h, 5 - w, 5 + h, 5 + w]]
+        np.testing.assert_allclose(priors_px[:4], first_cell, rtol=1e-14)
+        np.testing.assert_allclose(priors_px[(4 * 10 + 4) * 4 :][:4] - first_cell, 40, rtol=1e-13)
+        np.testing.assert_allclose(
+            priors_px[4:8] - first_cell, [[10, 0, 10, 0]] * 4, atol=1e-13
+        )  # x runs first
+
+    def test_shapes_of_ssd300_in_pixels(self):
+        expected = [
+            [(30, 30), (42.426, 42.426), (42.426, 21.213)],
+            [(60, 60), (81.609, 81.609), (84.853, 42.426), (103.923, 34.641)],
+            [(111, 111), (134.097, 134.097), (156.978, 78.489), (192.258, 64.086)],
+            [(162, 162), (185.758, 185.758), (229.103, 114.551), (280.592, 93.531)],
+            [(213, 213), (237.133, 237.133), (301.227, 150.614)],
+            [(264, 264), (288.375, 288.375), (373.352, 186.676)],
+        ]
+        config = SSD300_VOC
+        for k, shapes in enumerate(expected):
+            ours = cell_shapes(config.min_sizes[k], config.max_sizes[k], config.aspect_ratios[k])
+            with_flipped = shapes[:2] + [shape for wide in shapes[2:] for shape in (wide, wide[::-1])]
+            np.testing.assert_allclose(ours, with_flipped, atol=5e-4)
+
+    def test_shapes_of_one_ratio_have_the_same_area(self):
+        shapes = np.array(cell_shapes(30, 60, (2, 3)))
+        np.testing.assert_allclose(shapes.prod(axis=1), [900, 1800, 900, 900, 900, 900], rtol=1e-14)
+        np.testing.assert_allclose(shapes[:, 0] / shapes[:, 1], [1, 1, 2, 1 / 2, 3, 1 / 3], rtol=1e-14)
+
+    def test_first_rows_of_ssd300(self):
+        expected = [
+            [0.013333, 0.013333, 0.1, 0.1],
+            [0.013333, 0.013333, 0.141421, 0.141421],
+            [0.013333, 0.013333, 0.141421, 0.070711],
+            [0.013333, 0.013333, 0.070711, 0.141421],
+            [0.04, 0.013333, 0.1, 0.1],
+        ]
+        np.testing.assert_allclose(prior_boxes(SSD300_VOC)[:5], expected, atol=5e-7)
+
+
+@pytest.mark.parametrize(
+    ("config", "sums"),
+    [
+        (SSD300_VOC, (4443.946667, 4443.946667, 1510.429285, 1510.429285)),
+        (SSD512_VOC, (12282, 12282, 3146.141697, 3146.141697)),
+        (SSD512_COCO, (12282, 12282, 2192.471071, 2192.471071)),
+    ],
+    ids=lambda value: getattr(value, "name", ""),
+)
+def test_column_sums(config, sums):
+    np.testing.assert_allclose(prior_boxes(config).sum(axis=0), sums, atol=5e-7)
+
+
+@pytest.mark.parametrize(
+    ("config", "outside", "on_border", "over_border"),
+    # 38 * 8 = 304 and 10 * 32 = 320 pixels are more than 300: steps of SSD300 run out of the image
+    [(SSD300_VOC, 114, 300, 2869), (SSD300_COCO, 114, 300, 2223), (SSD512_VOC, 0, 0, 5486)],
+    ids=lambda value: getattr(value, "name", ""),
+)
+def test_boxes_at_the_border(config, outside, on_border, over_border):
+    priors_cxcywh = prior_boxes(config)
+    priors_xyxy = boxes.cxcywh_to_xyxy(priors_cxcywh)
+    farthest = priors_cxcywh[:, :2].max(axis=1)
+    assert (farthest > 1).sum() == outside
+    assert (farthest == 1).sum() == on_border
+    tolerance = 1e-12  # a box that ends at the border does not cross it
+    assert ((priors_xyxy < -tolerance) | (priors_xyxy > 1 + tolerance)).any(axis=1).sum() == over_border
+
+
+def test_clip_cuts_the_corners_of_every_box_over_the_border():
+    config = dataclasses.replace(SSD300_VOC, clip=True)
+    unclipped, clipped = prior_boxes(SSD300_VOC), prior_boxes(config)
+    changed = (np.abs(clipped - unclipped) > 1e-12).any(axis=1)
+    assert changed.sum() == 2869
+    clipped_xyxy = boxes.cxcywh_to_xyxy(clipped)
+    np.testing.assert_allclose(clipped_xyxy, boxes.cxcywh_to_xyxy(unclipped).clip(0, 1), atol=1e-15)
+    assert (clipped[:, 2:] > 0).all()
+
+
+@pytest.mark.parametrize("config", CONFIGS.values(), ids=CONFIGS.keys())
+class TestEveryConfiguration:
+    def test_number_and_dtype(self, config):
+        priors_cxcywh = prior_boxes(config)
+        assert priors_cxcywh.shape == (config.num_priors, 4)
+        assert priors_cxcywh.dtype == np.float64
+
+    def test_row_of_a_box_is_map_row_column_shape(self, config):
+        """Box b of cell (i, j) of map k, computed alone, stands where the network predicts it."""
+        start = 0
+        for k, (side, boxes_per_cell) in enumerate(zip(config.feature_maps, config.boxes_per_cell)):
+            shapes = cell_shapes(config.min_sizes[k], config.max_sizes[k], config.aspect_ratios[k])
+            assert len(shapes) == boxes_per_cell
+            of_map = map_priors(config, k)
+            np.testing.assert_array_equal(of_map, prior_boxes(config)[start : start + len(of_map)])
+            for i, j, b in [(0, 0, 0), (0, side - 1, 1), (side // 2, side // 3, 2), (side - 1, 0, 3)]:
+                center_px = (j + 0.5) * config.steps[k], (i + 0.5) * config.steps[k]
+                box_px = of_map[(i * side + j) * boxes_per_cell + b] * config.image_size
+                np.testing.assert_allclose(box_px, [*center_px, *shapes[b]], rtol=1e-14)
+            start += len(of_map)
+
+
+def test_scales_of_equation_4():
+    # s_k = .2 + .7 (k - 1) / 5
+    np.testing.assert_allclose(paper_scales(6), [0.2, 0.34, 0.48, 0.62, 0.76, 0.9], rtol=1e-14)
+    # SSD512, section 3.1: .15 + .75 (k - 1) / 5
+    np.testing.assert_allclose(paper_scales(6, s_min=0.15), [0.15, 0.3, 0.45, 0.6, 0.75, 0.9], rtol=1e-14)
+    assert paper_scales(1) == [0.2]
+
+
+@pytest.mark.parametrize(
+    ("config", "percents"),
+    # smallest, largest and first scale in percent, from the paper's sections 3.1 and 3.4, footnotes 3 and 5
+    [
+        (SSD300_VOC, (20, 90, 10)),
+        (SSD300_COCO, (15, 90, 7)),
+        (SSD512_VOC, (15, 90, 7)),
+        (SSD512_COCO, (10, 90, 4)),
+    ],
+    ids=lambda value: getattr(value, "name", ""),
+)
+def test_official_sizes_are_those_of_the_configurations(config, percents):
+    min_sizes, max_sizes = official_sizes(config.image_size, len(config.feature_maps), *percents)
+    np.testing.assert_allclose(min_sizes, config.min_sizes, rtol=1e-14)
+    np.testing.assert_allclose(max_sizes, config.max_sizes, rtol=1e-14)
+
+
+def test_the_official_sizes_are_not_equation_4():
+    by_equation_4 = [300 * scale for scale in paper_scales(5)]  # 60, 112.5, 165, 217.5, 270
+    assert SSD300_VOC.min_sizes[1:] == (60, 111, 162, 213, 264)  # the step 17.5 % became 17 %
+    np.testing.assert_allclose(np.subtract(by_equation_4, SSD300_VOC.min_sizes[1:]), [0, 1.5, 3, 4.5, 6])

@@ -1,0 +1,182 @@
+"""Training: literal losses, overfitting one batch, stopping, resuming, and what can go wrong."""
+
+import csv
+import dataclasses
+import os
+import signal
+
+import numpy as np
+import pytest
+
+from minissd import weights
+from minissd.config import TINY
+from minissd.data import BatchLoader, DrawnScenes, Sample
+from minissd.errors import InputError
+from minissd.models import SSD
+from minissd.train import Interrupted, Trainer, TrainSettings, read_settings
+
+SCENES = DrawnScenes(length=16, image_size=64, seed=5, max_objects=3)
+CONFIG = dataclasses.replace(  # TINY at 64 pixels: a step takes milliseconds
+    TINY,
+    name="tiny-64",
+    num_classes=len(SCENES.class_names) + 1,
+    image_size=64,
+    feature_maps=(8, 4, 2),
+    steps=(8, 16, 32),
+    min_sizes=(8, 16, 32),
+    max_sizes=(16, 32, 60),
+    aspect_ratios=((2,), (2,), (2,)),
+)
+SETTINGS = TrainSettings(
+    steps=10,
+    batch_size=4,
+    learning_rate=0.01,
+    augmentation="ssd",
+    evaluate_every=5,
+    checkpoint_every=3,
+    seed=1,
+)
+
+
+def make_trainer(output, settings=SETTINGS, dataset=SCENES, **kwargs):
+    model = SSD(CONFIG, np.random.default_rng(settings.seed))
+    names = SCENES.class_names
+    return Trainer(model, dataset, settings, output, class_names=names, progress=False, **kwargs)
+
+
+def losses(trainer):
+    return [row["loss"] for row in trainer.rows]
+
+
+def test_a_run_leaves_weights_checkpoint_settings_and_curves(tmp_path):
+    trainer = make_trainer(tmp_path / "run", validation=SCENES)
+    mean_ap = trainer.run()
+    assert 0 <= mean_ap <= 1
+    assert sorted(os.listdir(tmp_path / "run")) == [
+        "checkpoint.safetensors",
+        "curves.csv",
+        "curves.png",
+        "settings.json",
+        "weights.safetensors",
+    ]
+    rows = list(csv.DictReader((tmp_path / "run" / "curves.csv").open()))
+    assert [int(row["step"]) for row in rows] == list(range(1, 11))
+    assert [bool(row["mAP"]) for row in rows] == [step % 5 == 0 for step in range(1, 11)]
+    assert float(rows[-1]["loss"]) == trainer.rows[-1]["loss"]
+    model, class_names = weights.load_model(tmp_path / "run" / "weights.safetensors")
+    assert class_names == SCENES.class_names
+    assert all((model.params[n] == p).all() for n, p in trainer.model.params.items())
+    assert read_settings(tmp_path / "run")["training"]["learning_rate"] == 0.01
+
+
+def test_a_resumed_run_computes_the_very_same_losses(tmp_path):
+    whole = make_trainer(tmp_path / "whole")
+    whole.run()
+
+    part = make_trainer(tmp_path / "part")
+    with part._batches() as batches:
+        for batch in batches:
+            part.train_step(batch)
+            if part.step == 6:
+                break
+    part._write_settings()
+    part.save()
+
+    resumed = make_trainer(tmp_path / "part")
+    resumed.model.params["conv1.weight"][...] = 0  # all must come from the checkpoint
+    resumed.resume()
+    assert resumed.step == 6
+    resumed.run()
+    assert losses(resumed) == losses(whole)
+    assert all((resumed.model.params[n] == p).all() for n, p in whole.model.params.items())
+
+
+def test_ctrl_c_saves_and_says_how_to_resume(tmp_path):
+    trainer = make_trainer(tmp_path)
+    step = trainer.train_step
+
+    def press_ctrl_c_in_step_4(batch):
+        if trainer.step == 3:
+            os.kill(os.getpid(), signal.SIGINT)
+        return step(batch)
+
+    trainer.train_step = press_ctrl_c_in_step_4
+    handler = signal.getsignal(signal.SIGINT)
+    with pytest.raises(Interrupted, match=r"after step 4 of 10.*--resume"):
+        trainer.run()
+    assert signal.getsignal(signal.SIGINT) is handler
+    assert weights.read(tmp_path / "checkpoint.safetensors").details["step"] == 4
+
+
+def test_one_batch_can_be_learned_by_heart(tmp_path):
+    trainer = make_trainer(tmp_path, dataclasses.replace(SETTINGS, schedule="constant", learning_rate=0.02))
+    with trainer._batches() as batches:
+        batch = next(iter(batches))
+    first = trainer.train_step(batch)["loss"]
+    for _ in range(120):
+        last = trainer.train_step(batch)["loss"]
+    assert last < 0.05 * first
+
+
+def test_a_loss_that_is_not_finite_stops_and_names_the_pictures(tmp_path):
+    trainer = make_trainer(tmp_path)
+    trainer.run()
+    before = (tmp_path / "checkpoint.safetensors").read_bytes()
+    settings = dataclasses.replace(SETTINGS, learning_rate=1e18, max_gradient_norm=None, schedule="constant")
+    broken = make_trainer(tmp_path, settings)
+    with (
+        np.errstate(all="ignore"),
+        pytest.raises(InputError, match=r"step \d+: the loss is (nan|inf) on .*scene"),
+    ):
+        broken.run()
+    assert (tmp_path / "checkpoint.safetensors").read_bytes() == before
+
+
+def test_images_without_objects_teach_nothing_and_break_nothing(tmp_path):
+    empty = [Sample(np.zeros((9, 7, 3), np.uint8), np.zeros((0, 4)), np.zeros(0, np.int64), name="empty")]
+    trainer = make_trainer(tmp_path, dataclasses.replace(SETTINGS, weight_decay=0.0), dataset=empty)
+    before = {name: array.copy() for name, array in trainer.model.params.items()}
+    trainer.run()
+    assert losses(trainer) == [0.0] * 10
+    assert all((trainer.model.params[name] == before[name]).all() for name in before)
+
+
+def test_targets_come_with_the_batches(tmp_path):
+    trainer = make_trainer(tmp_path)
+    loader = trainer._batches()
+    assert isinstance(loader, BatchLoader)
+    with loader as batches:
+        batch = next(iter(batches))
+    assert batch.conf_target.shape == (4, CONFIG.num_priors)
+    assert (batch.conf_target > 0).any(axis=1).all()
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"schedule": "two-cycle"}, "no schedule 'two-cycle' .choose one of one-cycle, cosine"),
+        ({"augmentation": "wild"}, "no augmentation 'wild'"),
+        ({"matching_rule": "best"}, "no matching rule 'best'"),
+        ({"steps": 0}, "steps: 0"),
+        ({"batch_size": 0}, "batch_size: 0"),
+    ],
+)
+def test_settings_that_make_no_sense_are_refused(change, message):
+    with pytest.raises(InputError, match=message):
+        dataclasses.replace(SETTINGS, **change)
+
+
+def test_resuming_needs_a_run_with_the_same_settings(tmp_path):
+    with pytest.raises(InputError, match="holds no run to resume"):
+        make_trainer(tmp_path).resume()
+    make_trainer(tmp_path).run()
+    with pytest.raises(InputError, match="other settings: learning_rate, seed"):
+        make_trainer(tmp_path, dataclasses.replace(SETTINGS, learning_rate=0.5, seed=9)).resume()
+    (tmp_path / "settings.json").write_text("{")
+    with pytest.raises(InputError, match="settings.json: is damaged"):
+        make_trainer(tmp_path).resume()
+
+
+def test_an_empty_dataset_is_refused(tmp_path):
+    with pytest.raises(InputError, match="holds no pictures"):
+        make_trainer(tmp_path, dataset=[])
