@@ -45,9 +45,8 @@ def show_priors(image, config, layer=None, cell=None):
         total = f"{config.name}: {config.num_priors} default boxes on {len(config.feature_maps)} feature maps"
         return figure, [total, *(_describe_map(config, k) for k in range(len(config.feature_maps)))]
     figure = viz.draw_priors(image, config, layer, cell)
-    sizes_px = priors.cell_shapes(
-        config.min_sizes[layer], config.max_sizes[layer], config.aspect_ratios[layer]
-    )
+    settings = (config.min_sizes[layer], config.max_sizes[layer], config.aspect_ratios[layer])
+    sizes_px = priors.cell_shapes(*settings)
     names = viz.shape_names(config, layer)
     lines = [f"{name}: {width:.1f} × {height:.1f} px" for name, (width, height) in zip(names, sizes_px)]
     return figure, [_describe_map(config, layer), *lines]
@@ -131,13 +130,10 @@ def show_mining(image, gt_xyxy, labels, model, neg_pos_ratio=3, top=3):
     figure = viz.draw_mining(image, priors_cxcywh, positive, conf_loss, negative, top)
 
     unused = int((~positive & ~negative).sum())
-    lines = [
-        f"{_count(positive.sum(), 'positive')}, {_count(negative.sum(), 'hard negative')}, {unused} unused"
-    ]
+    mined = _count(negative.sum(), "hard negative")
+    lines = [f"{_count(positive.sum(), 'positive')}, {mined}, {unused} unused"]
     if negative.any():
-        lines.append(
-            f"the cut: a negative takes part if its loss is at least {conf_loss[negative].min():.3f}"
-        )
+        lines.append(f"the cut: negatives take part from a loss of {conf_loss[negative].min():.3f}")
     hardest = np.flatnonzero(negative)[np.argsort(-conf_loss[negative], kind="stable")][:top]
     return figure, lines + [f"loss {conf_loss[p]:.3f}: {explanation.describe(p)}" for p in hardest]
 
@@ -173,9 +169,7 @@ def show_nms(image, model, label=None, class_names=None, score_threshold=0.1, io
     label = int(probability[:, 1:].max(axis=0).argmax()) + 1 if label is None else label
     num_classes = probability.shape[1]
     if not 1 <= label < num_classes:
-        raise InputError(
-            f"label: {label} of {probability.shape[1]} classes (choose 1...{probability.shape[1] - 1})"
-        )
+        raise InputError(f"label: {label} with {num_classes} classes (choose 1...{num_classes - 1})")
     rows = np.flatnonzero(probability[:, label] > score_threshold)
     scores = probability[rows, label]
     boxes_xyxy = codec.decode(loc[rows], priors.prior_boxes(model.config)[rows], model.config.variances)

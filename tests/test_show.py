@@ -128,7 +128,7 @@ def test_nms_says_how_many_boxes_did_not_take_part(image):
 
 def test_nothing_over_the_threshold(image):
     _, lines = show.show_nms(image, FakeModel(), label=3, score_threshold=0.9999)
-    assert lines == ["0 candidates of class 3 over score 1: 0 kept, 0 suppressed"]
+    assert lines == ["0 candidates of class 3 over score 0.9999: 0 kept, 0 suppressed"]
 
 
 def test_the_model_predicts_in_inference_mode_and_gets_its_mode_back(image):

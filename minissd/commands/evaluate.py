@@ -46,6 +46,5 @@ def run(options):
     width = max(map(len, [*ap_by_name, "mAP"]))
     for name, ap in ap_by_name.items():
         print(f"{name:{width}}  {ap:.4f}")
-    print(
-        f"{'mAP':{width}}  {result.mAP:.4f}   ({options.metric}, IoU {options.iou_threshold:g}, {len(dataset)} images)"
-    )
+    how = f"{options.metric}, IoU {options.iou_threshold:g}, {len(dataset)} images"
+    print(f"{'mAP':{width}}  {result.mAP:.4f}   ({how})")

@@ -10,6 +10,7 @@
 ======================  ==========================================================================
 """
 
+from minissd.data.annotated import read_annotated
 from minissd.data.augmentation import Chain, Resize, SSDAugmentation, mild
 from minissd.data.batches import Batch, BatchLoader, collate
 from minissd.data.classes import VOC_CLASSES
@@ -38,6 +39,7 @@ __all__ = [
     "image_size",
     "mild",
     "network_input",
+    "read_annotated",
     "read_image",
     "resize",
     "write_voc",

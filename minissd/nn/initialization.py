@@ -33,7 +33,7 @@ def glorot_uniform(shape, rng):
 
 
 def he_normal(shape, rng):
-    r"""Normal with standard deviation :math:`\sqrt{2/\text{fan-in}}` (He et al.), for layers before a ReLU."""
+    r"""Normal with standard deviation :math:`\sqrt{2/\text{fan-in}}` (He et al.), before a ReLU."""
     return (rng.standard_normal(shape) * math.sqrt(2 / _fan_in(shape))).astype(np.float32)
 
 

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
-from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
 from minissd.errors import InputError
-from minissd.viz.page import as_chart, new_page, set_panel_title
+from minissd.viz.page import as_chart, new_page
 from minissd.viz.style import CAPTION_SIZE, CHART_COLORS, DASHES, INK, TEXT_SIZE, class_name
 
 LOSSES = {"loss": INK, "conf": "#D55E00", "loc": "#0072B2"}
@@ -48,7 +47,7 @@ def draw_training_curves(rows, title=""):
     for ax in axes:
         as_chart(ax)
         ax.set_xlim(*_limits(steps))
-        ax.xaxis.set_major_locator(MaxNLocator(8, integer=True))
+        ax.xaxis.set_major_locator(MaxNLocator(8, integer=True, steps=[1, 2, 5, 10]))
     axes[-1].set_xlabel("step", fontsize=TEXT_SIZE, color=INK)
     _draw_losses(axes[0], rows, steps)
     if charts == 2:
@@ -146,31 +145,30 @@ def draw_precision_recall(result, class_names=None, title=""):
     labels.sort(key=lambda label: -result.ap[label])
     half = MOST_CLASSES // 2
     named = labels if len(labels) <= MOST_CLASSES else labels[:half] + labels[-half:]
-    colors = dict(zip(named, CHART_COLORS * 3))
-    styles = {label: DASHES[rank // len(CHART_COLORS)] for rank, label in enumerate(named)}
-    handles = []
     title = title or f"mAP {result.mAP:.3f} over {len(labels)} class{'' if len(labels) == 1 else 'es'}"
-    figure, (ax,) = new_page(1, 1, 0.62, title)
+    _, (ax,) = new_page(1, 1, 0.62, title)
     as_chart(ax, "recall", "precision")
-    for label in labels:
-        curve = result.curves[label]
-        color, dashes = colors.get(label, "#C8C8C8"), styles.get(label, "solid")
+    lines = []
+    for rank, label in enumerate(named):
+        look = {"color": CHART_COLORS[rank % 7], "linestyle": DASHES[rank // 7], "linewidth": 2, "zorder": 3}
         text = f"{class_name(label, class_names)} {result.ap[label]:.3f}"
-        style = {"color": color, "linewidth": 2 if label in colors else 0.8, "gid": f"class-{label}"}
-        style |= {"linestyle": dashes, "zorder": 3 if label in colors else 2}
-        recall = np.concatenate([[0.0], curve.recall])
-        precision = np.concatenate([curve.precision[:1], curve.precision])
-        ax.plot(recall[: len(precision)], precision, label=text, **style)
-        if label in colors:
-            handles.append(Line2D([], [], color=color, linestyle=dashes, linewidth=2, label=text))
-    if len(labels) > len(named):
-        rest = f"{len(labels) - len(named)} more"
-        handles.insert(half, Line2D([], [], color="#C8C8C8", linewidth=0.8, label=rest))
+        lines.append(_draw_class(ax, label, result.curves[label], label=text, **look))
+    others = [label for label in labels if label not in named]
+    grey = [_draw_class(ax, label, result.curves[label], color="#C8C8C8", linewidth=0.8) for label in others]
+    if grey:
+        grey[0].set_label(f"{len(grey)} more")
+        lines.insert(half, grey[0])
     ax.set_xlim(0, 1.005)
     ax.set_ylim(0, 1.02)
-    _add_class_legend(ax, handles)
-    set_panel_title(ax, "")
-    return figure
+    _add_class_legend(ax, lines)
+    return ax.figure
+
+
+def _draw_class(ax, label, curve, **style):
+    recall = np.concatenate([[0.0], curve.recall])
+    precision = np.concatenate([curve.precision[:1], curve.precision])  # level up to the first detection
+    (line,) = ax.plot(recall[: len(precision)], precision, gid=f"class-{label}", **style)
+    return line
 
 
 def _add_class_legend(ax, handles):

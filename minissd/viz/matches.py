@@ -48,30 +48,36 @@ def draw_matches(image, gt_xyxy, labels, priors_cxcywh, explanation, class_names
     lines = match_summary(gt_xyxy, names, priors_cxcywh, explanation)
     colors = palette(len(names))
     legend = _legend(lines, colors, explanation)
-    num_matched = int((explanation.matched_gt >= 0).sum())
-    title = f"{num_matched} of {len(priors_cxcywh)} default boxes are matched"
-    slices = [slice(0, len(priors_cxcywh))] if config is None else layer_slices(config)
-    columns = 1 if len(slices) == 1 else 2 if len(slices) in (2, 4) else 3
-    rows = -(-len(slices) // columns)
-    height = 6.0 if columns == 1 else 3.3
-    panel_titles = config is not None
-    figure, axes = new_page(rows, columns, 1.0, title, legend, panel_titles, max_panel_height=height)
-    matched_xyxy = cxcywh_to_xyxy(np.asarray(priors_cxcywh)[explanation.matched_gt >= 0])
-    margin = margin_for(matched_xyxy, limit=0.1)
-    for layer, (ax, rows_of_layer) in enumerate(zip(axes, slices)):
-        priors = np.arange(len(priors_cxcywh))[rows_of_layer]
-        count = int((explanation.matched_gt[priors] >= 0).sum())
-        show_image(ax, image, square=True, fade=0.35 if count else 0.7, margin=margin)
+    matched = explanation.matched_gt >= 0
+    title = f"{int(matched.sum())} of {len(matched)} default boxes are matched"
+    slices = [slice(None)] if config is None else layer_slices(config)
+    figure, axes = _panels(len(slices), title, legend)
+    margin = margin_for(cxcywh_to_xyxy(np.asarray(priors_cxcywh)[matched]), limit=0.1)
+    for layer, (ax, rows) in enumerate(zip(axes, slices)):
+        show_image(ax, image, square=True, fade=0.35 if matched[rows].any() else 0.7, margin=margin)
         if config is not None:
-            side = config.feature_maps[layer]
-            found = f"{count} matched" if count else "no match"
-            set_panel_title(ax, f"{side} × {side} map: {found}", INK if count else FAINT_INK)
-            if side * side <= MOST_CENTERS:
-                draw_centers(ax, priors_cxcywh[priors][:: config.boxes_per_cell[layer], :2])
+            _describe_map(ax, config, layer, priors_cxcywh[rows], int(matched[rows].sum()))
+        priors = np.arange(len(matched))[rows]
         _draw_layer(ax, gt_xyxy, names, priors_cxcywh, explanation, priors, colors)
-    for ax in axes[len(slices) :]:
-        ax.set_axis_off()
     return figure
+
+
+def _panels(count, title, legend):
+    columns = 1 if count == 1 else 2 if count in (2, 4) else 3
+    rows = -(-count // columns)
+    height = 6.0 if count == 1 else 3.3
+    figure, axes = new_page(rows, columns, 1.0, title, legend, count > 1, max_panel_height=height)
+    for ax in axes[count:]:
+        ax.set_axis_off()
+    return figure, axes[:count]
+
+
+def _describe_map(ax, config, layer, priors_cxcywh, num_matched):
+    side = config.feature_maps[layer]
+    found = f"{num_matched} matched" if num_matched else "no match"
+    set_panel_title(ax, f"{side} × {side} map: {found}", INK if num_matched else FAINT_INK)
+    if side * side <= MOST_CENTERS:
+        draw_centers(ax, priors_cxcywh[:: config.boxes_per_cell[layer], :2])
 
 
 def _legend(lines, colors, explanation):

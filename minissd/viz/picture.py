@@ -118,7 +118,7 @@ def _fitting(font, size, choices):
 def _draw_box(pen, box_px, color, line_width):
     x1, y1, x2, y2 = np.round(box_px).astype(int).tolist()
     x2, y2 = max(x2 - 1, x1), max(y2 - 1, y1)  # the last pixel of a box is before its corner
-    casing = line_width // 3
+    casing = (line_width + 1) // 3
     if casing:
         outer = [x1 - casing, y1 - casing, x2 + casing, y2 + casing]
         pen.rectangle(outer, outline=casing_color(color), width=line_width + 2 * casing)

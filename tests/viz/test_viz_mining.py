@@ -21,7 +21,7 @@ def collection(ax, gid):
 
 
 def test_positives_are_boxes_and_mined_negatives_are_dots_that_grow_with_their_loss(scene, losses, by_gid):
-    priors_cxcywh, positive, conf_loss, negative = losses
+    priors_cxcywh, _, conf_loss, negative = losses
     picture, _ = viz.draw_mining(scene[0], *losses).axes
     assert len(by_gid(picture, "matched")) == 5
     dots = collection(picture, "hard-negative-centers")
