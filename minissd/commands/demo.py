@@ -27,6 +27,6 @@ def run(options):
     from minissd import demo
 
     steps = options.steps or demo.STEPS
-    result = demo.run(options.output, steps=steps, seed=options.seed, progress=not options.quiet)
+    result = demo.run(options.output, steps, options.seed, progress=not options.quiet)
     print(f"mAP {result.mean_ap:.4f} on {result.num_scenes} unseen scenes")
     print(f"every step as a picture: {result.page}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from minissd.backend import get_array_module
+from minissd.errors import InputError
 from minissd.nn import batchnorm_numba, batchnorm_readable
 from minissd.nn.layer import Layer
 
@@ -45,6 +46,7 @@ class L2Norm(Layer):
 
     def forward(self, x):
         """Normalise a batch (N, C, H, W)."""
+        _check_channels(self, x)
         xp = get_array_module(x)
         norm = xp.sqrt((x * x).sum(axis=1, keepdims=True) + x.dtype.type(self.eps))  # (N, 1, H, W)
         unit = x / norm
@@ -101,6 +103,7 @@ class BatchNorm2d(Layer):
 
     def forward(self, x):
         """Normalise a batch (N, C, H, W)."""
+        _check_channels(self, x)
         xp = get_array_module(x)
         if self.training and x.size:
             mean, variance = _functions(x).moments(x)  # (C,) float64
@@ -135,6 +138,13 @@ class BatchNorm2d(Layer):
         for name, value in (("running_mean", mean), ("running_var", unbiased)):
             running = self.buffers[name]
             running += (self.momentum * (value - running)).astype(running.dtype)
+
+
+def _check_channels(layer, x):
+    """Refuse an input of other channels, which compiled code would read beyond the end of its arrays."""
+    channels = len(layer.params["weight"])
+    if x.ndim != 4 or x.shape[1] != channels:
+        raise InputError(f"{type(layer).__name__}: input of shape {x.shape}, expected (N, {channels}, H, W)")
 
 
 def _functions(x):

@@ -13,7 +13,8 @@ from minissd.nn.layer import Layer
 class MaxPool2d(Layer):
     """The largest value of every window.
 
-    Of equal values the first in the window, row by row, receives the gradient.
+    Of equal values the first in the window, row by row, receives the gradient. Not-a-number beats every
+    number, so that it stays visible.
 
     Parameters
     ----------
@@ -22,7 +23,7 @@ class MaxPool2d(Layer):
     stride : int, optional
         Step between windows; by default `kernel_size`.
     padding : int
-        Border around the map that never wins.
+        Border around the map that never wins; at most half of `kernel_size`.
     ceil_mode : bool
         Whether a last window that is only partly on the map counts (a side of 75 becomes 38, not 37). A
         window never begins in the border behind the map.
@@ -36,6 +37,10 @@ class MaxPool2d(Layer):
 
     def __init__(self, kernel_size, stride=None, padding=0, ceil_mode=False):
         super().__init__()
+        if not 1 <= kernel_size <= 16:
+            raise InputError(f"kernel_size: {kernel_size} (1 to 16: a winner's place is stored in 8 bits)")
+        if not 0 <= padding <= kernel_size // 2:
+            raise InputError(f"padding: {padding} (0 to half of kernel_size: else windows see only padding)")
         self.kernel_size = kernel_size
         self.stride = kernel_size if stride is None else stride
         self.padding = padding
@@ -51,6 +56,8 @@ class MaxPool2d(Layer):
 
     def forward(self, x):
         """Pool a batch (N, C, H, W); returns (N, C, H', W')."""
+        if x.ndim != 4:
+            raise InputError(f"MaxPool2d: input of shape {x.shape}, expected (N, C, H, W)")
         height, width = (self.output_side(side) for side in x.shape[2:])
         if min(height, width) < 1:
             raise InputError(f"MaxPool2d: input of shape {x.shape} is smaller than the window")

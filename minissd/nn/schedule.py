@@ -31,7 +31,9 @@ def cosine(rate, total_steps, final=0.0):
     >>> schedule(0), round(schedule(50), 6), round(schedule(100), 6)
     (1.0, 0.5, 0.0)
     """
-    return lambda step: final + (rate - final) * (1 + math.cos(math.pi * min(step / total_steps, 1))) / 2
+    return lambda step: (
+        final + (rate - final) * (1 + math.cos(math.pi * min(step / max(total_steps, 1), 1))) / 2
+    )
 
 
 def warm_up(schedule, steps, start_factor=0.1):
@@ -43,7 +45,9 @@ def warm_up(schedule, steps, start_factor=0.1):
     >>> schedule(0), schedule(5), schedule(10)
     (0.5, 0.75, 1.0)
     """
-    return lambda step: schedule(step) * (start_factor + (1 - start_factor) * min(step / steps, 1))
+    return lambda step: (
+        schedule(step) * (start_factor + (1 - start_factor) * (min(step / steps, 1) if steps else 1))
+    )
 
 
 def one_cycle(peak, total_steps, warm_up_fraction=0.2, start_factor=0.1, final_factor=0.001):

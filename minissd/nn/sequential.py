@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from minissd.errors import InputError
 from minissd.nn.layer import Layer
 from minissd.nn.parameters import NamedArrays
 
@@ -26,7 +27,12 @@ class Sequential(Layer):
         pairs = [pair if isinstance(pair, tuple) else (str(i), pair) for i, pair in enumerate(layers)]
         self.layers = dict(pairs)
         if len(self.layers) != len(pairs):
-            raise ValueError(f"two layers have the same name: {[name for name, _ in pairs]}")
+            raise InputError(f"two layers have the same name: {[name for name, _ in pairs]}")
+        for name in self.layers:
+            if "." in name or not name:
+                raise InputError(
+                    f"layer name {name!r} (choose one without a dot: params are named layer.array)"
+                )
         self.params = NamedArrays(self.layers, "params")
         self.grads = NamedArrays(self.layers, "grads")
         self.buffers = NamedArrays(self.layers, "buffers")

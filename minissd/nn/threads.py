@@ -7,6 +7,7 @@ while the shares run.
 
 from __future__ import annotations
 
+import itertools
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 
@@ -43,7 +44,7 @@ def spans(count):
     """
     threads = max(1, min(num_threads(), count))
     ends = [count * i // threads for i in range(threads + 1)]
-    return [slice(*pair) for pair in zip(ends, ends[1:])]
+    return [slice(*pair) for pair in itertools.pairwise(ends)]
 
 
 def in_threads(function, pieces):

@@ -152,9 +152,10 @@ def draw_precision_recall(result, class_names=None, title=""):
     for rank, label in enumerate(named):
         look = {"color": CHART_COLORS[rank % 7], "linestyle": DASHES[rank // 7], "linewidth": 2, "zorder": 3}
         text = f"{class_name(label, class_names)} {result.ap[label]:.3f}"
-        lines.append(_draw_class(ax, label, result.curves[label], label=text, **look))
+        lines.append(_draw_class(ax, f"class-{label}", result.curves[label], label=text, **look))
     others = [label for label in labels if label not in named]
-    grey = [_draw_class(ax, label, result.curves[label], color="#C8C8C8", linewidth=0.8) for label in others]
+    thin = {"color": "#C8C8C8", "linewidth": 0.8}
+    grey = [_draw_class(ax, f"class-{label}", result.curves[label], **thin) for label in others]
     if grey:
         grey[0].set_label(f"{len(grey)} more")
         lines.insert(half, grey[0])
@@ -164,10 +165,10 @@ def draw_precision_recall(result, class_names=None, title=""):
     return ax.figure
 
 
-def _draw_class(ax, label, curve, **style):
+def _draw_class(ax, gid, curve, **style):
     recall = np.concatenate([[0.0], curve.recall])
     precision = np.concatenate([curve.precision[:1], curve.precision])  # level up to the first detection
-    (line,) = ax.plot(recall[: len(precision)], precision, gid=f"class-{label}", **style)
+    (line,) = ax.plot(recall[: len(precision)], precision, gid=gid, **style)
     return line
 
 

@@ -51,7 +51,7 @@ def draw_matches(image, gt_xyxy, labels, priors_cxcywh, explanation, class_names
     matched = explanation.matched_gt >= 0
     title = f"{int(matched.sum())} of {len(matched)} default boxes are matched"
     slices = [slice(None)] if config is None else layer_slices(config)
-    figure, axes = _panels(len(slices), title, legend)
+    figure, axes = _panels(len(slices), title, legend, config is not None)
     margin = margin_for(cxcywh_to_xyxy(np.asarray(priors_cxcywh)[matched]), limit=0.1)
     for layer, (ax, rows) in enumerate(zip(axes, slices)):
         show_image(ax, image, square=True, fade=0.35 if matched[rows].any() else 0.7, margin=margin)
@@ -62,11 +62,11 @@ def draw_matches(image, gt_xyxy, labels, priors_cxcywh, explanation, class_names
     return figure
 
 
-def _panels(count, title, legend):
+def _panels(count, title, legend, panel_titles):
     columns = 1 if count == 1 else 2 if count in (2, 4) else 3
     rows = -(-count // columns)
     height = 6.0 if count == 1 else 3.3
-    figure, axes = new_page(rows, columns, 1.0, title, legend, count > 1, max_panel_height=height)
+    figure, axes = new_page(rows, columns, 1.0, title, legend, panel_titles, max_panel_height=height)
     for ax in axes[count:]:
         ax.set_axis_off()
     return figure, axes[:count]

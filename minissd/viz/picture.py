@@ -82,7 +82,7 @@ def line_width_px(size):
     >>> [line_width_px(size) for size in ((32, 32), (500, 375), (8000, 6250))]
     [1, 2, 24]
     """
-    return int(np.clip(round(np.sqrt(size[0] * size[1]) / 280), 1, 24))
+    return int(np.clip(round(np.sqrt(size[0] * size[1]) / 200), 1, 24))
 
 
 def font_size_px(size):

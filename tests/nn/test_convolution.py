@@ -1,0 +1,251 @@
+"""Convolution: worked by hand, two algorithms, PyTorch's numbers, gradients, and bounded memory."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from minissd.errors import InputError
+from minissd.nn import ALGORITHMS, Conv2d, conv_im2col, register_algorithm
+from minissd.nn.gradient_check import check_layer
+
+REFERENCE = Path(__file__).parents[1] / "reference" / "layers.npz"
+BOTH = pytest.mark.parametrize("algorithm", ["loops", "im2col"])
+
+# kernel, stride, padding, dilation, input shape, output channels
+CASES = {
+    "3x3": (3, 1, 1, 1, (2, 3, 7, 5), 4),
+    "stride-2": (3, 2, 1, 1, (2, 3, 10, 13), 2),
+    "no-padding": (3, 1, 0, 1, (1, 2, 5, 6), 3),
+    "dilation-6": (3, 1, 6, 6, (1, 2, 7, 9), 2),
+    "1x1": (1, 1, 0, 1, (2, 5, 3, 4), 3),
+    "1x1-stride-2": (1, 2, 0, 1, (2, 3, 5, 4), 2),
+    "1x1-padded": (1, 1, 1, 1, (1, 2, 3, 2), 2),
+    "4x4-to-one-place": (4, 1, 1, 1, (2, 3, 2, 2), 5),
+    "one-row": (3, 1, 1, 1, (1, 2, 1, 8), 2),
+    "one-column": (3, 1, 1, 1, (1, 2, 8, 1), 2),
+    "one-channel": (3, 1, 1, 1, (2, 1, 5, 5), 1),
+    "rows-left-over": (2, 3, 0, 1, (1, 2, 9, 8), 2),
+    "empty-batch": (3, 1, 1, 1, (0, 3, 6, 6), 2),
+}
+
+
+@pytest.fixture(params=[None, 1, 1000], ids=["default-blocks", "one-row-blocks", "small-blocks"])
+def block_bytes(request, monkeypatch):
+    """Force a small bound on the columns, so that every case crosses block boundaries."""
+    if request.param:
+        monkeypatch.setattr(conv_im2col, "BLOCK_BYTES", request.param)
+
+
+def run(algorithm, geometry, x, weight, bias, dy):
+    kernel, *rest = geometry
+    conv = Conv2d(weight.shape[1], weight.shape[0], kernel, *rest, algorithm=algorithm)
+    conv.params["weight"], conv.params["bias"] = weight, bias
+    y = conv.forward(x)
+    dx = conv.backward(dy(y.shape) if callable(dy) else dy)
+    return y, dx, conv.grads["weight"], conv.grads["bias"]
+
+
+@BOTH
+def test_by_hand(algorithm):
+    """2x2 kernel [[1, 2], [3, 4]] over 0...8: first place 1*0 + 2*1 + 3*3 + 4*4 = 27."""
+    x = np.arange(9.0).reshape(1, 1, 3, 3)
+    weight = np.array([[[[1.0, 2.0], [3.0, 4.0]]]])
+    dy = np.array([[[[1.0, 0.0], [0.0, 10.0]]]])
+    y, dx, dweight, dbias = run(algorithm, (2, 1, 0, 1), x, weight, np.array([0.5]), dy)
+    np.testing.assert_array_equal(y[0, 0], [[27.5, 37.5], [57.5, 67.5]])
+    np.testing.assert_array_equal(dweight[0, 0], [[0 + 40, 1 + 50], [3 + 70, 4 + 80]])
+    np.testing.assert_array_equal(dx[0, 0], [[1, 2, 0], [3, 4 + 10, 20], [0, 30, 40]])
+    np.testing.assert_array_equal(dbias, [11])
+
+
+@BOTH
+def test_it_is_a_cross_correlation_not_rotated(algorithm):
+    """A single lit pixel paints the kernel rotated; a convolution of the textbooks would paint it upright."""
+    x = np.zeros((1, 1, 3, 3))
+    x[0, 0, 1, 1] = 1
+    weight = np.arange(9.0).reshape(1, 1, 3, 3)
+    y = run(algorithm, (3, 1, 1, 1), x, weight, np.zeros(1), np.zeros)[0]
+    np.testing.assert_array_equal(y[0, 0], weight[0, 0, ::-1, ::-1])
+
+
+@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_loops_and_im2col_agree(case, dtype, block_bytes, rng):
+    *geometry, shape, out_channels = CASES[case]
+    x = rng.standard_normal(shape).astype(dtype)
+    weight = rng.standard_normal((out_channels, shape[1], geometry[0], geometry[0])).astype(dtype)
+    bias = rng.standard_normal(out_channels).astype(dtype)
+    probe = run("loops", geometry, x, weight, bias, np.zeros)[0]
+    dy = rng.standard_normal(probe.shape).astype(dtype)
+    tolerance = 1e-12 if dtype == np.float64 else 1e-4
+    for slow, fast in zip(
+        run("loops", geometry, x, weight, bias, dy), run("im2col", geometry, x, weight, bias, dy)
+    ):
+        assert slow.dtype == fast.dtype == dtype
+        assert slow.shape == fast.shape
+        np.testing.assert_allclose(fast, slow, rtol=tolerance, atol=tolerance)
+
+
+@given(
+    kernel=st.integers(1, 4),
+    stride=st.integers(1, 3),
+    padding=st.integers(0, 3),
+    dilation=st.integers(1, 3),
+    height=st.integers(1, 9),
+    width=st.integers(1, 9),
+    seed=st.integers(0, 99),
+)
+@settings(max_examples=60, deadline=None)
+def test_loops_and_im2col_agree_on_any_geometry(kernel, stride, padding, dilation, height, width, seed):
+    reach = dilation * (kernel - 1) + 1
+    if min(height, width) + 2 * padding < reach:
+        return
+    rng = np.random.default_rng(seed)
+    x, weight = rng.standard_normal((2, 2, height, width)), rng.standard_normal((2, 2, kernel, kernel))
+    geometry = (kernel, stride, padding, dilation)
+    y = run("loops", geometry, x, weight, np.zeros(2), np.zeros)[0]
+    dy = rng.standard_normal(y.shape)
+    for slow, fast in zip(
+        run("loops", geometry, x, weight, np.ones(2), dy), run("im2col", geometry, x, weight, np.ones(2), dy)
+    ):
+        np.testing.assert_allclose(fast, slow, rtol=1e-10, atol=1e-11)
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_kernel_and_readable_copies_are_the_same(case, rng):
+    """`im2col` in Numba and in slices; `col2im` is the transpose of both: <im2col(x), c> = <x, col2im(c)>."""
+    kernel, stride, padding, dilation, shape, _ = CASES[case]
+    x = rng.standard_normal(shape)
+    height, width = (conv_im2col.output_side(side, kernel, stride, padding, dilation) for side in shape[2:])
+    for rows in (slice(0, height), slice(height // 2, height), slice(0, 1)):
+        geometry = (kernel, stride, padding, dilation)
+        fast = conv_im2col.im2col(x, rows, width, *geometry)
+        full = (shape[1], kernel, kernel, shape[0], rows.stop - rows.start, width)
+        readable = conv_im2col.im2col_slices(x, full, rows.start, stride, padding, dilation)
+        np.testing.assert_array_equal(fast, readable.reshape(fast.shape))
+        columns = rng.standard_normal(fast.shape)
+        dx_fast, dx_readable = np.zeros(shape), np.zeros(shape)
+        conv_im2col.col2im(columns, dx_fast, rows, width, *geometry)
+        conv_im2col.col2im_slices(columns.reshape(full), dx_readable, rows.start, stride, padding, dilation)
+        np.testing.assert_allclose(dx_fast, dx_readable, atol=1e-12)
+        np.testing.assert_allclose((fast * columns).sum(), (x * dx_fast).sum(), atol=1e-9)
+
+
+def agrees_with(numbers, i, algorithm):
+    geometry = numbers["conv_params"][i].tolist()
+    x, weight, bias, dy = (numbers[f"conv{i}_{key}"] for key in ("x", "w", "b", "gy"))
+    results = run(algorithm, geometry, x, weight, bias, dy)
+    for key, result in zip(("y", "gx", "gw", "gb"), results):
+        np.testing.assert_allclose(result, numbers[f"conv{i}_{key}"], rtol=1e-9, atol=1e-9, err_msg=key)
+
+
+@BOTH
+@pytest.mark.parametrize("i", [0, 1, 3, 7])
+def test_agrees_with_pytorch(algorithm, i):
+    agrees_with(np.load(REFERENCE), i, algorithm)
+
+
+@pytest.mark.parametrize("i", range(9))
+def test_agrees_with_all_of_pytorchs_cases(i, shared_numbers):
+    agrees_with(shared_numbers("layers"), i, "im2col")
+
+
+@BOTH
+@pytest.mark.parametrize("case", ["3x3", "stride-2", "dilation-6", "4x4-to-one-place", "1x1", "one-row"])
+def test_gradients(algorithm, case, rng):
+    kernel, stride, padding, dilation, shape, out_channels = CASES[case]
+    conv = Conv2d(shape[1], out_channels, kernel, stride, padding, dilation, algorithm=algorithm, rng=rng)
+    check_layer(conv, rng.standard_normal(shape), rng, max_entries=12)
+
+
+def test_a_bias_is_optional(rng):
+    conv = Conv2d(2, 3, 3, bias=False)
+    check_layer(conv, rng.standard_normal((1, 2, 4, 4)), rng)
+    assert set(conv.params) == set(conv.grads) == {"weight"}
+
+
+def test_dtype_follows_the_input_not_the_parameters(rng):
+    conv = Conv2d(2, 3, 3, padding=1)
+    assert {p.dtype for p in conv.params.values()} == {np.dtype(np.float32)}
+    for dtype in (np.float32, np.float64):
+        x = rng.standard_normal((1, 2, 4, 4)).astype(dtype)
+        y = conv.forward(x)
+        dx = conv.backward(np.ones_like(y))
+        assert {a.dtype for a in (y, dx, *conv.grads.values())} == {np.dtype(dtype)}
+
+
+def test_input_gradient_can_be_left_out(rng):
+    conv = Conv2d(2, 3, 3)
+    x, dy = rng.standard_normal((1, 2, 5, 5)), rng.standard_normal((1, 3, 3, 3))
+    conv.forward(x)
+    conv.backward(dy)
+    expected = conv.grads["weight"].copy()
+    conv.needs_input_gradient = False
+    assert conv.backward(dy) is None
+    np.testing.assert_array_equal(conv.grads["weight"], expected)
+
+
+@pytest.mark.parametrize("shape", [(1, 4, 5, 5), (3, 5, 5), (1, 3, 2, 5)])
+def test_wrong_inputs_are_named(shape):
+    with pytest.raises(InputError, match="Conv2d: input of shape"):
+        Conv2d(3, 2, 3).forward(np.zeros(shape))
+
+
+def test_unknown_algorithm_and_initialiser_are_named():
+    with pytest.raises(InputError, match=r"algorithm.*fft"):
+        Conv2d(1, 1, 1, algorithm="fft")
+    with pytest.raises(InputError, match=r"init.*zeros"):
+        Conv2d(1, 1, 1, init="zeros")
+
+
+def test_algorithms_can_be_registered(monkeypatch):
+    class Doubled:
+        @staticmethod
+        def forward(x, weight, bias, stride, padding, dilation):
+            return 2 * conv_im2col.forward(x, weight, bias, stride, padding, dilation)
+
+    monkeypatch.delitem(ALGORITHMS, "doubled", raising=False)
+    register_algorithm("doubled", Doubled)
+    try:
+        x = np.ones((1, 1, 2, 2))
+        np.testing.assert_array_equal(
+            Conv2d(1, 1, 1, algorithm="doubled").forward(x), 2 * Conv2d(1, 1, 1).forward(x)
+        )
+    finally:
+        del ALGORITHMS["doubled"]
+
+
+def test_same_seed_same_weights_and_no_global_state():
+    state = np.random.get_state()[1].copy()  # noqa: NPY002
+    weights = [Conv2d(2, 3, 3, rng=np.random.default_rng(5)).params["weight"] for _ in range(2)]
+    np.testing.assert_array_equal(*weights)
+    np.testing.assert_array_equal(state, np.random.get_state()[1])  # noqa: NPY002
+
+
+def test_no_block_of_columns_is_larger_than_the_bound():
+    """The largest layers of SSD512: conv1_2 on 512 x 512, fc6 with 512 x 9 inputs under a value."""
+    for y_shape, column_length in (((2, 64, 512, 512), 64 * 9), ((8, 1024, 32, 32), 512 * 9)):
+        num_images, _, height, width = y_shape
+        seen = np.zeros((num_images, height), int)
+        groups = conv_im2col.blocks(y_shape, column_length, 4)
+        for images, rows in (block for group in groups for block in group):
+            values = column_length * (images.stop - images.start) * (rows.stop - rows.start) * width
+            single_row = rows.stop - rows.start == images.stop - images.start == 1
+            assert single_row or values * 4 <= conv_im2col.BLOCK_BYTES
+            seen[images, rows] += 1
+        np.testing.assert_array_equal(seen, 1)
+    assert conv_im2col.BLOCK_BYTES <= 64 << 20
+
+
+def test_nothing_compiles_at_import():
+    code = (
+        "import sys, minissd.nn; from numba.core.registry import CPUDispatcher as D; "
+        "print(sum(len(f.signatures) for n, m in list(sys.modules.items()) if n.startswith('minissd') "
+        "for f in vars(m).values() if isinstance(f, D)))"
+    )
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout.strip() == "0"

@@ -1,0 +1,186 @@
+"""L2Norm and BatchNorm2d: by hand, other implementations' numbers, running statistics, gradients."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from minissd.errors import InputError
+from minissd.nn import BatchNorm2d, L2Norm, batchnorm_numba, batchnorm_readable
+from minissd.nn.gradient_check import check_layer
+
+REFERENCE = Path(__file__).parents[1] / "reference" / "layers.npz"
+
+
+def test_l2norm_by_hand():
+    """(3, 4) has length 5: (0.6, 0.8), times the scales 10 and 20."""
+    norm = L2Norm(2)
+    norm.params["weight"] = np.array([10.0, 20.0])
+    x = np.array([3.0, 4.0]).reshape(1, 2, 1, 1)
+    np.testing.assert_allclose(norm.forward(x).ravel(), [6, 16], rtol=1e-10)
+    dx = norm.backward(np.array([1.0, 1.0]).reshape(1, 2, 1, 1))
+    # g = (10, 20), u.g = 22, (g - u 22) / 5 = (-3.2, 2.4) / 5
+    np.testing.assert_allclose(dx.ravel(), [-0.64, 0.48], rtol=1e-9)
+    np.testing.assert_allclose(norm.grads["weight"], [0.6, 0.8], rtol=1e-10)
+
+
+def test_epsilon_stands_under_the_root():
+    """Activations near 1e-5 tell apart the three places an epsilon is put; Caffe's is under the root."""
+    x = np.full((1, 2, 1, 1), 1e-5)
+    under_the_root = 1e-5 / np.sqrt(2e-10 + 1e-10)
+    np.testing.assert_allclose(L2Norm(2, scale=1.0, eps=1e-10).forward(x), under_the_root, rtol=1e-12)
+
+
+def test_l2norm_of_an_all_zero_place_is_zero_with_a_finite_gradient(rng):
+    norm = L2Norm(3)
+    assert not norm.forward(np.zeros((1, 3, 2, 2), np.float32)).any()
+    assert np.isfinite(norm.backward(rng.standard_normal((1, 3, 2, 2)).astype(np.float32))).all()
+
+
+def l2norm_run(numbers, i):
+    norm = L2Norm(numbers[f"l2norm{i}_x"].shape[1])
+    norm.params["weight"] = numbers[f"l2norm{i}_gamma"]
+    y = norm.forward(numbers[f"l2norm{i}_x"])
+    return y, norm.backward(numbers[f"l2norm{i}_gy"]), norm.grads["weight"]
+
+
+def check_l2norm(numbers, i):
+    """The output is Caffe's. Its gradient is exact only where all scales are equal, so dx is compared with
+    an implementation whose epsilon is elsewhere: that moves it by some 1e-10."""
+    y, dx, _ = l2norm_run(numbers, i)
+    np.testing.assert_allclose(y, numbers[f"l2norm{i}_y_caffe"], rtol=1e-9, atol=1e-9)
+    np.testing.assert_allclose(dx, numbers[f"l2norm{i}_gx"], rtol=1e-7, atol=1e-7)
+
+
+def test_l2norm_agrees_with_caffe():
+    check_l2norm(np.load(REFERENCE), 1)
+
+
+@pytest.mark.parametrize("i", [0, 1])
+def test_l2norm_agrees_with_all_numbers(i, shared_numbers):
+    numbers = shared_numbers("layers")
+    check_l2norm(numbers, i)
+    _, dx, dgamma = l2norm_run(numbers, i)
+    np.testing.assert_allclose(dgamma, numbers[f"l2norm{i}_ggamma_caffe"], rtol=1e-9, atol=1e-9)
+    equal_scales = i == 0
+    assert np.allclose(dx, numbers[f"l2norm{i}_gx_caffe"], rtol=1e-9, atol=1e-9) == equal_scales
+
+
+def test_l2norm_gradients_with_different_scales(rng):
+    norm = L2Norm(4)
+    norm.params["weight"] = rng.uniform(5, 25, 4)
+    check_layer(norm, rng.standard_normal((2, 4, 3, 2)), rng)
+
+
+def batch_norm(rng, channels=3):
+    norm = BatchNorm2d(channels)
+    norm.params["weight"] = rng.uniform(0.5, 2, channels)
+    norm.params["bias"] = rng.standard_normal(channels)
+    return norm
+
+
+def test_batch_norm_by_hand():
+    """1, 2, 3, 4: mean 2.5, biased variance 1.25, unbiased 5/3."""
+    norm = BatchNorm2d(1, eps=0.0)
+    x = np.array([1.0, 2.0, 3.0, 4.0]).reshape(2, 1, 1, 2)
+    np.testing.assert_allclose(norm.forward(x).ravel(), np.array([-1.5, -0.5, 0.5, 1.5]) / np.sqrt(1.25))
+    np.testing.assert_allclose(norm.buffers["running_mean"], 0.1 * 2.5, rtol=1e-6)
+    np.testing.assert_allclose(norm.buffers["running_var"], 0.9 * 1 + 0.1 * 5 / 3, rtol=1e-6)
+
+
+def test_running_statistics_are_used_and_left_alone_at_inference(rng):
+    norm = batch_norm(rng)
+    for _ in range(200):
+        norm.forward(rng.normal([[[4.0]], [[-2.0]], [[0.0]]], 3.0, (4, 3, 8, 8)))
+    np.testing.assert_allclose(norm.buffers["running_mean"], [4, -2, 0], atol=0.3)
+    np.testing.assert_allclose(norm.buffers["running_var"], 9, rtol=0.1)
+    norm.eval()
+    before = {name: buffer.copy() for name, buffer in norm.buffers.items()}
+    x = rng.standard_normal((1, 3, 2, 2)).astype(np.float32)
+    y = norm.forward(x)
+    for name, buffer in norm.buffers.items():
+        np.testing.assert_array_equal(buffer, before[name])
+    per_channel = {name: array[:, None, None] for name, array in (norm.params | norm.buffers).items()}
+    expected = (x - per_channel["running_mean"]) / np.sqrt(per_channel["running_var"] + 1e-5)
+    expected = expected * per_channel["weight"] + per_channel["bias"]
+    np.testing.assert_allclose(y, expected, rtol=1e-4, atol=1e-5)
+
+
+def test_batch_norm_ignores_shift_and_scale_of_its_input(rng):
+    norm = batch_norm(rng)
+    x = rng.standard_normal((4, 3, 5, 5))
+    np.testing.assert_allclose(norm.forward(100 * x + 7), norm.forward(x), rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("shape", [(3, 3, 4, 5), (1, 3, 2, 1), (2, 3, 1, 1)])
+def test_batch_norm_gradients(shape, rng):
+    check_layer(batch_norm(rng), rng.standard_normal(shape), rng)
+
+
+@pytest.mark.parametrize(("dtype", "tolerance"), [(np.float64, 1e-12), (np.float32, 1e-5)])
+@pytest.mark.parametrize("shape", [(4, 3, 17, 13), (1, 2, 1, 1), (2, 3, 40, 40)])
+@pytest.mark.parametrize("mean", [0.0, 100.0])
+def test_twins_agree(shape, dtype, tolerance, mean, rng):
+    x, dy = (rng.normal(mean, 1, shape).astype(dtype) for _ in range(2))
+    for name, arguments in (
+        ("moments", (x,)),
+        ("gradient_sums", (dy, x, x.mean(axis=(0, 2, 3)).astype(float))),
+    ):
+        pairs = zip(getattr(batchnorm_numba, name)(*arguments), getattr(batchnorm_readable, name)(*arguments))
+        for fast, slow in pairs:
+            assert fast.dtype == slow.dtype == np.float64
+            np.testing.assert_allclose(fast, slow, rtol=tolerance * 100, atol=tolerance * max(1, x.size))
+    scale, factor, shift = rng.standard_normal((3, shape[1]))
+    for name, arguments in (("scale_shift", (x, scale, shift)), ("combine", (dy, x, scale, factor, shift))):
+        fast, slow = (getattr(twin, name)(*arguments) for twin in (batchnorm_numba, batchnorm_readable))
+        assert fast.dtype == slow.dtype == dtype
+        np.testing.assert_allclose(fast, slow, rtol=10 * tolerance, atol=tolerance * max(1, mean) * 10)
+
+
+def test_statistics_of_a_large_map_with_a_large_mean_are_those_of_float64(rng):
+    x = rng.normal(1000, 1, (2, 1, 256, 256)).astype(np.float32)
+    mean, variance = batchnorm_numba.moments(x)
+    np.testing.assert_allclose(mean, x.mean(dtype=np.float64), rtol=1e-6)
+    np.testing.assert_allclose(variance, x.var(dtype=np.float64), rtol=1e-3)
+
+
+@pytest.mark.parametrize("norm", [lambda: L2Norm(3), lambda: BatchNorm2d(3)], ids=["L2Norm", "BatchNorm2d"])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_dtype_inputs_and_empty_batches(norm, dtype, rng):
+    layer = norm()
+    x = rng.standard_normal((2, 3, 4, 5)).astype(dtype)
+    before = x.copy()
+    y = layer.forward(x)
+    dy = rng.standard_normal(y.shape).astype(dtype)
+    dy_before = dy.copy()
+    dx = layer.backward(dy)
+    assert {a.dtype for a in (y, dx, *layer.grads.values())} == {np.dtype(dtype)}
+    np.testing.assert_array_equal(x, before)
+    np.testing.assert_array_equal(dy, dy_before)
+    buffers = {name: buffer.copy() for name, buffer in layer.buffers.items()}
+    empty = np.zeros((0, 3, 4, 5), dtype)
+    assert layer.backward(layer.forward(empty)).shape == empty.shape
+    for name, grad in layer.grads.items():
+        np.testing.assert_array_equal(grad, 0, err_msg=name)
+    for name, buffer in layer.buffers.items():
+        np.testing.assert_array_equal(buffer, buffers[name], err_msg=name)
+
+
+@pytest.mark.parametrize("training", [True, False])
+@pytest.mark.parametrize("norm", [lambda: L2Norm(3), lambda: BatchNorm2d(3)], ids=["L2Norm", "BatchNorm2d"])
+@pytest.mark.parametrize("shape", [(2, 5, 4, 4), (2, 1, 4, 4), (3, 4, 4)])
+def test_inputs_of_other_channels_are_named(norm, training, shape):
+    """Compiled code does not check its indices: without the check it would read foreign memory."""
+    with pytest.raises(InputError, match=r"input of shape.*expected"):
+        norm().train(training).forward(np.ones(shape, np.float32))
+
+
+def test_gradient_sums_count_from_the_exact_mean():
+    """The compiled sums subtract the mean as float32 has it, and must make up for the difference."""
+    mean = np.array([1000.00003])  # float32 has 1000 and 1000.00006 here
+    x = np.full((2, 1, 256, 256), 1000, np.float32)
+    dy = np.ones_like(x)
+    for fast, slow in zip(
+        batchnorm_numba.gradient_sums(dy, x, mean), batchnorm_readable.gradient_sums(dy, x, mean)
+    ):
+        np.testing.assert_allclose(fast, slow, rtol=1e-6)

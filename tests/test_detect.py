@@ -1,0 +1,209 @@
+"""Detection: other implementations box for box, Caffe's golden rows, and every step on its own."""
+
+import numpy as np
+import pytest
+from reference_numbers import copied_numbers, drawn_predictions
+
+from minissd import boxes, codec
+from minissd.config import SSD300_VOC
+from minissd.detect import Detections, detect
+from minissd.errors import InputError
+from minissd.loss import softmax
+from minissd.priors import prior_boxes
+
+SSD300_PRIORS = prior_boxes(SSD300_VOC)
+ONE_PRIOR = np.array([[0.5, 0.5, 0.5, 0.5]])
+
+
+@pytest.fixture(params=["copied cases", "complete"])
+def reference(request, shared_numbers):
+    """The arrays of the detection reference, and the numbers of the cases in them."""
+    if request.param == "complete":
+        numbers = shared_numbers("nms")
+        return numbers, range(int(numbers["det_n"]))
+    numbers = copied_numbers("nms")
+    return numbers, numbers["det_cases"]
+
+
+def predictions(numbers, case):
+    """Offsets and logits of SSD300 for one image, as the recipe draws them."""
+    loc, conf = drawn_predictions(numbers["seed"], numbers[f"det{case}_recipe"], (8732, 4), (8732, 21))
+    np.testing.assert_allclose([loc.sum(), *loc[0]], numbers[f"det{case}_loc_check"], rtol=1e-12)
+    np.testing.assert_allclose([conf.sum(), *conf[0, :5]], numbers[f"det{case}_logit_check"], rtol=1e-12)
+    if f"det{case}_over_prior" in numbers:  # objects painted over the noise
+        prior = numbers[f"det{case}_over_prior"]
+        loc[prior] = numbers[f"det{case}_over_loc"]
+        conf[prior, numbers[f"det{case}_over_class"]] += numbers[f"det{case}_over_add"]
+    return loc[None], conf[None]
+
+
+def logits_of(probabilities):
+    """Logits whose softmax gives these probabilities, one row per prior, for a batch of one."""
+    probabilities = np.array(probabilities, dtype=float)
+    return np.log(probabilities, out=np.full_like(probabilities, -np.inf), where=probabilities > 0)[None]
+
+
+class TestOtherImplementations:
+    def test_torchvision_without_clipping(self, reference):
+        numbers, cases = reference
+        for case in cases:
+            found = detect(*predictions(numbers, case), SSD300_PRIORS)[0]
+            expected_px = numbers[f"det{case}_noclip_boxes"]
+            np.testing.assert_array_equal(found.labels, numbers[f"det{case}_noclip_labels"])
+            np.testing.assert_allclose(found.scores, numbers[f"det{case}_noclip_scores"], rtol=1e-12)
+            np.testing.assert_allclose(found.boxes_xyxy * 300, expected_px, rtol=0, atol=1e-9)
+
+    def test_rows_of_caffe(self, reference):
+        numbers, cases = reference
+        for case in cases:
+            found = detect(*predictions(numbers, case), SSD300_PRIORS)[0]
+            order = np.lexsort((-found.scores, found.labels))  # Caffe lists class by class
+            rows = np.column_stack([found.labels, found.scores, found.boxes_xyxy])[order]
+            expected = numbers[f"det{case}_caffe_rows"]
+            np.testing.assert_array_equal(rows[:, 0], expected[:, 0])
+            np.testing.assert_allclose(rows[:, 1], expected[:, 1], rtol=0, atol=1e-7)
+            np.testing.assert_allclose(rows[:, 2:], expected[:, 2:], rtol=0, atol=3e-7)
+
+    def test_candidates(self, reference):
+        numbers, cases = reference
+        for case in cases:
+            probability = softmax(predictions(numbers, case)[1][0])
+            candidates = (probability[:, 1:] > 0.01).sum(axis=0)
+            np.testing.assert_array_equal(candidates, numbers[f"det{case}_candidates"])
+
+    def test_the_prior_of_a_detection_decodes_to_its_box_and_score(self):
+        numbers = copied_numbers("nms")
+        loc, conf = predictions(numbers, 4)
+        found = detect(loc, conf, SSD300_PRIORS)[0]
+        assert len(found) > 5
+        decoded = codec.decode(loc[0, found.priors], SSD300_PRIORS[found.priors])
+        np.testing.assert_array_equal(found.boxes_xyxy, decoded)
+        np.testing.assert_array_equal(found.scores, softmax(conf[0, found.priors])[range(len(found)), found.labels])
+
+
+class TestCaffesGoldenRows:
+    """Two images, four priors of side .3, moved by .05 (image 0) and .15 (image 1) towards the centre."""
+
+    PRIORS_CXCYWH = np.array([[0.25, 0.25], [0.75, 0.25], [0.25, 0.75], [0.75, 0.75]]).repeat(2, axis=0)
+    PRIORS_CXCYWH = np.hstack([PRIORS_CXCYWH[::2], np.full((4, 2), 0.3)])
+    TOWARDS_CENTER = np.array([[1, 1, 0, 0], [-1, 1, 0, 0], [1, -1, 0, 0], [-1, -1, 0, 0]])
+    LOC = np.stack([TOWARDS_CENTER * 0.05, TOWARDS_CENTER * 0.15]) / (0.3 * 0.1)
+    SCORES = np.array([[1.0, 0.8, 0.6, 0.4], [0.0, 0.2, 0.4, 0.6]])
+    CONF = np.concatenate([logits_of(np.column_stack([1 - s, s])) for s in SCORES])
+
+    def rows(self, **options):
+        found = detect(self.LOC, self.CONF, self.PRIORS_CXCYWH, -1, 0.1, **options)  # no score threshold
+        return [np.column_stack([f.scores, f.boxes_xyxy]) for f in found]
+
+    def test_all(self):
+        first, second = self.rows()
+        expected = [
+            [1.0, 0.15, 0.15, 0.45, 0.45],
+            [0.8, 0.55, 0.15, 0.85, 0.45],
+            [0.6, 0.15, 0.55, 0.45, 0.85],
+            [0.4, 0.55, 0.55, 0.85, 0.85],
+        ]
+        np.testing.assert_allclose(first, expected, atol=1e-15)
+        # neighbours of image 1 overlap by 3/15, the boxes of a diagonal by 1/17
+        expected = [[0.6, 0.45, 0.45, 0.75, 0.75], [0.0, 0.25, 0.25, 0.55, 0.55]]
+        np.testing.assert_allclose(second, expected, atol=1e-15)
+
+    def test_top_k_counts_before_the_suppression(self):
+        first, second = self.rows(top_k=2)
+        np.testing.assert_allclose(first[:, 0], [1.0, 0.8])
+        np.testing.assert_allclose(second[:, 0], [0.6])
+
+    def test_keep_top_k_counts_after_it(self):
+        first, second = self.rows(keep_top_k=2)
+        np.testing.assert_allclose(first[:, 0], [1.0, 0.8])
+        np.testing.assert_allclose(second[:, 0], [0.6, 0.0])
+
+
+class TestSteps:
+    def test_each_class_is_suppressed_alone(self):
+        """One prior that is unsure between two classes gives two detections of the same box."""
+        found = detect(np.zeros((1, 1, 4)), logits_of([[0.1, 0.4, 0.5]]), ONE_PRIOR)[0]
+        np.testing.assert_array_equal(found.labels, [2, 1])
+        np.testing.assert_allclose(found.scores, [0.5, 0.4])
+        np.testing.assert_array_equal(found.priors, [0, 0])
+
+    def test_the_background_is_never_a_detection(self):
+        assert len(detect(np.zeros((1, 1, 4)), logits_of([[0.995, 0.005, 0.0]]), ONE_PRIOR)[0]) == 0
+
+    @pytest.mark.parametrize(("threshold", "count"), [(0.25, 0), (np.nextafter(0.25, 0), 3)])
+    def test_a_score_must_be_greater_than_the_threshold(self, threshold, count):
+        four_equal_logits = np.zeros((1, 1, 4))  # every probability is exactly 1/4
+        found = detect(np.zeros((1, 1, 4)), four_equal_logits, ONE_PRIOR, score_threshold=threshold)[0]
+        assert len(found) == count
+
+    def test_of_equal_scores_the_lowest_class_then_the_lowest_prior(self):
+        apart = np.array([[0.2, 0.2, 0.2, 0.2], [0.8, 0.8, 0.2, 0.2]])
+        found = detect(np.zeros((1, 2, 4)), np.zeros((1, 2, 3)), apart)[0]
+        np.testing.assert_array_equal(found.labels, [1, 1, 2, 2])
+        np.testing.assert_array_equal(found.priors, [0, 1, 0, 1])
+
+    def test_the_best_of_all_classes_together_are_kept(self):
+        apart = np.array([[0.1, 0.1, 0.1, 0.1], [0.5, 0.5, 0.1, 0.1], [0.9, 0.9, 0.1, 0.1]])
+        conf = logits_of([[0.1, 0.7, 0.2], [0.1, 0.3, 0.6], [0.5, 0.4, 0.1]])
+        found = detect(np.zeros((1, 3, 4)), conf, apart, keep_top_k=3)[0]
+        np.testing.assert_allclose(found.scores, [0.7, 0.6, 0.4])
+        np.testing.assert_array_equal(found.labels, [1, 2, 1])
+
+    def test_boxes_are_suppressed_before_any_clipping(self):
+        """Cut at the border the two would be equal; as they are, their IoU is .05 / .45."""
+        over_the_border = boxes.xyxy_to_cxcywh(np.array([[-0.2, 0.0, 0.05, 1.0], [0.0, 0.0, 0.05, 1.0]]))
+        found = detect(np.zeros((1, 2, 4)), logits_of([[0.1, 0.9], [0.2, 0.8]]), over_the_border)[0]
+        assert len(found) == 2
+        assert found.boxes_xyxy[0, 0] == pytest.approx(-0.2)
+
+    def test_variances_are_passed_on(self):
+        loc = np.array([[[1.0, 0.0, 0.0, 0.0]]])
+        found = detect(loc, logits_of([[0.1, 0.9]]), ONE_PRIOR, variances=(0.5, 0.2))[0]
+        np.testing.assert_allclose(found.boxes_xyxy, [[0.5, 0.25, 1.0, 0.75]])
+
+
+class TestArrays:
+    def batch(self, rng, dtype=np.float64):
+        loc = rng.normal(size=(3, 50, 4)).astype(dtype)
+        conf = rng.normal(size=(3, 50, 5)).astype(dtype) * 2
+        priors_cxcywh = np.hstack([rng.random((50, 2)), rng.uniform(0.1, 0.4, (50, 2))])
+        return loc, conf, priors_cxcywh
+
+    def test_each_image_is_on_its_own(self, rng):
+        loc, conf, priors_cxcywh = self.batch(rng)
+        for n, found in enumerate(detect(loc, conf, priors_cxcywh)):
+            alone = detect(loc[n : n + 1], conf[n : n + 1], priors_cxcywh)[0]
+            for name in ("boxes_xyxy", "scores", "labels", "priors"):
+                np.testing.assert_array_equal(getattr(found, name), getattr(alone, name))
+            assert (np.diff(found.scores) <= 0).all()
+            assert len(found) <= 200
+
+    @pytest.mark.parametrize("dtype", [np.float32, np.float64])
+    def test_dtypes_and_inputs(self, rng, dtype):
+        arrays = self.batch(rng, dtype)
+        before = [array.copy() for array in arrays]
+        found = detect(*arrays)[0]
+        assert found.boxes_xyxy.dtype == found.scores.dtype == dtype
+        assert found.labels.dtype == found.priors.dtype == np.int64
+        for array, original in zip(arrays, before):
+            np.testing.assert_array_equal(array, original)
+
+    def test_nothing_found_has_the_shapes_of_something(self):
+        found = detect(np.zeros((2, 1, 4)), np.zeros((2, 1, 3)), ONE_PRIOR, score_threshold=0.9)[1]
+        assert len(found) == 0
+        assert found.boxes_xyxy.shape == (0, 4)
+        assert found.scores.shape == found.labels.shape == found.priors.shape == (0,)
+
+    def test_no_images(self):
+        assert detect(np.zeros((0, 1, 4)), np.zeros((0, 1, 3)), ONE_PRIOR) == []
+
+    def test_select(self):
+        found = Detections(np.eye(4), np.array([0.9, 0.8, 0.7, 0.6]), np.array([1, 2, 1, 2]), np.arange(4))
+        of_class_2 = found.select(found.labels == 2)
+        np.testing.assert_array_equal(of_class_2.scores, [0.8, 0.6])
+        np.testing.assert_array_equal(of_class_2.priors, [1, 3])
+        np.testing.assert_array_equal(found.select([0]).boxes_xyxy, [[1, 0, 0, 0]])
+
+    def test_priors_of_another_model_are_refused(self):
+        with pytest.raises(InputError, match="8732 offsets and 8732 class rows for 1 priors"):
+            detect(np.zeros((1, 8732, 4)), np.zeros((1, 8732, 21)), ONE_PRIOR)

@@ -1,0 +1,115 @@
+"""Hard negative mining: by hand, beside other implementations' choices, and each image for itself."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from reference_numbers import LossCase, copied_numbers, split
+from twins import hard_negatives_of_image
+
+from minissd.loss import softmax_cross_entropy
+from minissd.mining import hard_negatives
+
+NUMBERS = copied_numbers("loss")
+
+
+def mined(conf_loss, positive, **options):
+    """Mined priors of a single image, as a list."""
+    selected = hard_negatives(np.array([conf_loss], dtype=float), np.array([positive], dtype=bool), **options)
+    return np.flatnonzero(selected[0]).tolist()
+
+
+def test_three_of_the_hardest_per_positive():
+    #         the positive is the hardest of all, and must not take the place of a negative
+    conf_loss = [1, 9, 2, 8, 3, 7, 4]
+    positive_ = [0, 1, 0, 0, 0, 0, 0]
+    assert mined(conf_loss, positive_) == [3, 5, 6]
+
+
+def test_every_image_has_its_own_quota():
+    """Mining over the batch would take all three negatives from the second image, where the losses are."""
+    conf_loss = np.array([[0.0, 0.1, 0.2, 0.3, 0.4, 0.5], [5.0, 6.0, 7.0, 8.0, 9.0, 9.5]])
+    positive = np.zeros((2, 6), dtype=bool)
+    positive[0, 0] = True
+    expected = [[False, False, False, True, True, True], [False] * 6]
+    np.testing.assert_array_equal(hard_negatives(conf_loss, positive), expected)
+
+
+def test_when_the_negatives_run_out_no_positive_is_taken():
+    assert mined([5, 9, 1, 2], [1, 1, 0, 0]) == [2, 3]  # six wanted, two there
+    assert mined([5, 9, 1, 2], [1, 1, 1, 1]) == []
+
+
+def test_without_positives_there_is_nothing_to_learn():
+    assert mined([5, 9, 1, 2], [0, 0, 0, 0]) == []
+
+
+@pytest.mark.parametrize(
+    ("positive", "min_negatives", "expected"),
+    [
+        ([0, 0, 0, 0, 0, 0], 2, [0, 1]),  # an image without objects
+        ([1, 0, 0, 0, 0, 0], 2, [1, 3, 4]),  # three is more than two
+        ([1, 0, 0, 0, 0, 0], 4, [1, 3, 4, 5]),
+        ([1, 0, 0, 0, 0, 1], 99, [1, 2, 3, 4]),  # never more than there are, never a positive
+    ],
+)
+def test_a_least_number(positive, min_negatives, expected):
+    assert mined([9, 8, 1, 5, 7, 2], positive, min_negatives=min_negatives) == expected
+
+
+def test_a_fraction_of_a_negative_is_dropped():
+    conf_loss = [9, 8, 7, 6, 5, 4]
+    assert mined(conf_loss, [1, 0, 0, 0, 0, 0], neg_pos_ratio=2.5) == [1, 2]
+    assert mined(conf_loss, [1, 1, 0, 0, 0, 0], neg_pos_ratio=0.5) == [2]
+    assert mined(conf_loss, [1, 1, 1, 0, 0, 0], neg_pos_ratio=0) == []
+
+
+def test_of_equal_losses_the_lowest_prior():
+    assert mined([2, 2, 2, 2, 2, 2], [0, 0, 1, 0, 0, 0]) == [0, 1, 3]
+
+
+@given(st.data(), st.integers(1, 4), st.integers(1, 12), st.sampled_from([0, 0.5, 1, 3]), st.integers(0, 3))
+def test_twin_on_losses_with_ties(data, num_images, num_priors, neg_pos_ratio, min_negatives):
+    def table(values):
+        row = st.lists(values, min_size=num_priors, max_size=num_priors)
+        return np.array(data.draw(st.lists(row, min_size=num_images, max_size=num_images)))
+
+    conf_loss, positive = table(st.sampled_from([0.0, 0.5, 1.0, 1.5])), table(st.booleans())
+    selected = hard_negatives(conf_loss, positive, neg_pos_ratio, min_negatives)
+    assert selected.dtype == bool
+    for n in range(num_images):
+        expected = hard_negatives_of_image(conf_loss[n], positive[n], neg_pos_ratio, min_negatives)
+        assert set(np.flatnonzero(selected[n])) == expected
+
+
+def test_an_image_does_not_depend_on_its_batch(rng):
+    conf_loss, positive = rng.exponential(size=(8, 200)), rng.random((8, 200)) < 0.15
+    selected = hard_negatives(conf_loss, positive)
+    np.testing.assert_array_equal(
+        selected.sum(axis=1), np.minimum(3 * positive.sum(axis=1), 200 - positive.sum(axis=1))
+    )
+    assert not (selected & positive).any()
+    shuffled = rng.permutation(8)
+    np.testing.assert_array_equal(hard_negatives(conf_loss[shuffled], positive[shuffled]), selected[shuffled])
+    for n in range(8):
+        np.testing.assert_array_equal(hard_negatives(conf_loss[n : n + 1], positive[n : n + 1])[0], selected[n])
+
+
+def test_inputs_are_unchanged(rng):
+    conf_loss, positive = rng.exponential(size=(2, 50)), rng.random((2, 50)) < 0.2
+    before = conf_loss.copy(), positive.copy()
+    hard_negatives(conf_loss, positive)
+    np.testing.assert_array_equal(conf_loss, before[0])
+    np.testing.assert_array_equal(positive, before[1])
+
+
+@pytest.mark.parametrize("case", range(int(NUMBERS["n_cases"])), ids=NUMBERS["case_name"])
+def test_negatives_of_other_implementations(case):
+    batch = LossCase(NUMBERS, case)
+    conf_loss, _ = softmax_cross_entropy(batch.conf, batch.conf_target)
+    selected = hard_negatives(conf_loss, batch.conf_target > 0)
+    np.testing.assert_array_equal(selected.sum(axis=1), batch.expected["num_neg"])
+    np.testing.assert_array_equal(selected.sum(axis=1), batch.expected["caffe_num_neg"])
+    expected = split(batch.expected["neg_idx"], batch.expected["neg_offsets"])
+    for n, image in enumerate(expected):
+        np.testing.assert_array_equal(np.flatnonzero(selected[n]), image)
