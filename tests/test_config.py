@@ -73,7 +73,7 @@ def test_one_entry_per_map_is_required(field):
 
 def test_the_background_counts_as_a_class():
     assert dataclasses.replace(TINY, num_classes=2).num_classes == 2
-    with pytest.raises(InputError, match="num_classes is 1 .count the background too"):
+    with pytest.raises(InputError, match=r"num_classes is 1 .count the background too"):
         dataclasses.replace(TINY, num_classes=1)
 
 

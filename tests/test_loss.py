@@ -287,9 +287,7 @@ class TestArrays:
 
     def test_what_is_returned(self, rng):
         result = multibox_loss(*random_batch(rng))
-        shapes = {
-            field.name: np.shape(getattr(result, field.name)) for field in dataclasses.fields(result)
-        }
+        shapes = {field.name: np.shape(getattr(result, field.name)) for field in dataclasses.fields(result)}
         assert shapes == {
             "value": (),
             "conf": (),

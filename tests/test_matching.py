@@ -109,7 +109,11 @@ class TestSlowTwin:
     def test_the_matrix_that_loses_an_object(self):
         """Ground truths 0 and 1 both prefer prior 0; the arg-max rule then forgets ground truth 0."""
         iou = np.array(
-            [[0.5898, 0.4675, 0.0536, 0.2099], [0.4566, 0.2781, 0.0106, 0.4372], [0.5378, 0.8868, 0.2474, 0.1279]]
+            [
+                [0.5898, 0.4675, 0.0536, 0.2099],
+                [0.4566, 0.2781, 0.0106, 0.4372],
+                [0.5378, 0.8868, 0.2474, 0.1279],
+            ]
         ).T
         np.testing.assert_array_equal(match_matrix(iou, "bipartite"), [0, 2, -1, 1])
         np.testing.assert_array_equal(match_matrix(iou, "argmax"), [1, 2, -1, -1])
@@ -138,7 +142,9 @@ def grid_boxes(min_count, max_count):
     return rows.map(lambda boxes_xyxy: np.array(boxes_xyxy).reshape(-1, 4))
 
 
-@given(grid_boxes(0, 6), grid_boxes(1, 10), st.sampled_from(list(matching.RULES)), st.sampled_from([0.3, 0.5, 2]))
+@given(
+    grid_boxes(0, 6), grid_boxes(1, 10), st.sampled_from(list(matching.RULES)), st.sampled_from([0.3, 0.5, 2])
+)
 @settings(max_examples=200, deadline=None)
 def test_twin_on_random_boxes_with_ties(gt_xyxy, priors_xyxy, rule, iou_threshold):
     matched_gt = matching.match(gt_xyxy, boxes.xyxy_to_cxcywh(priors_xyxy), iou_threshold, rule)
@@ -242,8 +248,8 @@ class TestConflict:
 
     PRIORS_CXCYWH = boxes.xyxy_to_cxcywh(np.array([[0.0, 0, 4, 1], [2.0, 0, 6, 1]]))
     #                     IoU with prior 0, 1
-    LONG = [0.0, 0, 4, 1]  # 4/4, 2/6
-    SHORT = [1.0, 0, 4, 1]  # 3/4, 2/5
+    LONG = (0.0, 0, 4, 1)  # 4/4, 2/6
+    SHORT = (1.0, 0, 4, 1)  # 3/4, 2/5
 
     @pytest.mark.parametrize("rule", ["argmax", "torchvision"])
     def test_the_last_wins_and_the_other_is_lost(self, rule):
@@ -329,9 +335,7 @@ class TestEdges:
         assert (matching.match(gt_xyxy, SSD300_PRIORS) == matching.BACKGROUND).all()
 
     def test_unknown_rule(self):
-        with pytest.raises(
-            InputError, match="no matching rule 'hungarian' .choose one of bipartite, argmax, torchvision"
-        ):
+        with pytest.raises(InputError, match=r"no matching rule 'hungarian' .choose one of bipartite, arg"):
             matching.match(np.zeros((0, 4)), SSD300_PRIORS, rule="hungarian")
 
     @pytest.mark.parametrize("bad", [np.nan, np.inf])

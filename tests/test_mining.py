@@ -92,7 +92,9 @@ def test_an_image_does_not_depend_on_its_batch(rng):
     shuffled = rng.permutation(8)
     np.testing.assert_array_equal(hard_negatives(conf_loss[shuffled], positive[shuffled]), selected[shuffled])
     for n in range(8):
-        np.testing.assert_array_equal(hard_negatives(conf_loss[n : n + 1], positive[n : n + 1])[0], selected[n])
+        np.testing.assert_array_equal(
+            hard_negatives(conf_loss[n : n + 1], positive[n : n + 1])[0], selected[n]
+        )
 
 
 def test_inputs_are_unchanged(rng):

@@ -82,11 +82,14 @@ class TestByHand:
 
     def test_dive_into_deep_learning(self):
         boxes_xyxy = np.array(
-            [[0.1, 0.08, 0.52, 0.92], [0.08, 0.2, 0.56, 0.95], [0.15, 0.3, 0.62, 0.91], [0.55, 0.2, 0.9, 0.88]]
+            [
+                [0.1, 0.08, 0.52, 0.92],
+                [0.08, 0.2, 0.56, 0.95],
+                [0.15, 0.3, 0.62, 0.91],
+                [0.55, 0.2, 0.9, 0.88],
+            ]
         )
-        np.testing.assert_allclose(
-            boxes.iou(boxes_xyxy[:1], boxes_xyxy[1:])[0], [0.737, 0.545, 0], atol=5e-4
-        )
+        np.testing.assert_allclose(boxes.iou(boxes_xyxy[:1], boxes_xyxy[1:])[0], [0.737, 0.545, 0], atol=5e-4)
         assert nms(boxes_xyxy, np.array([0.9, 0.8, 0.7, 0.9]), 0.5).tolist() == [0, 3]
 
     def test_who_suppressed_whom(self):
@@ -94,8 +97,9 @@ class TestByHand:
         assert suppressed_by(self.BOXES_XYXY, self.SCORES, 0.3, top_k=2).tolist() == [-1, 0, -2, -2]
 
     def test_a_suppressed_box_suppresses_no_one(self):
-        """In a chain, the first takes out the second, and the third, which only the second overlaps, stays."""
-        chain = np.array([[0.0, 0, 3, 1], [1.0, 0, 4, 1], [2.0, 0, 5, 1]])  # IoU of neighbours 2/4, of ends 1/5
+        """The first of a chain takes out the second; the third, which only that overlaps enough, stays."""
+        # IoU of neighbours 2/4, of the ends 1/5
+        chain = np.array([[0.0, 0, 3, 1], [1.0, 0, 4, 1], [2.0, 0, 5, 1]])
         assert nms(chain, np.array([0.9, 0.8, 0.7]), 0.45).tolist() == [0, 2]
         assert suppressed_by(chain, np.array([0.9, 0.8, 0.7]), 0.45).tolist() == [-1, 0, -1]
         assert nms(chain, np.array([0.7, 0.9, 0.8]), 0.45).tolist() == [1]
@@ -140,7 +144,9 @@ def test_suppressed_by_agrees_with_nms(rng):
     assert scores[suppressor == NOT_CONSIDERED].max() < scores[suppressor != NOT_CONSIDERED].min()
     assert (np.diff(scores[kept]) < 0).all()
     for box in np.flatnonzero(suppressor >= 0):
-        better = [k for k in kept if scores[k] > scores[box] and exact_iou(boxes_xyxy[k], boxes_xyxy[box]) > 0.45]
+        better = [
+            k for k in kept if scores[k] > scores[box] and exact_iou(boxes_xyxy[k], boxes_xyxy[box]) > 0.45
+        ]
         assert suppressor[box] == better[0]
 
 

@@ -40,7 +40,7 @@ def _pool(x, y, winner, kernel, stride, padding):
                 for i in range(max(0, -top), min(kernel, height - top)):
                     for j in range(max(0, -left), min(kernel, width - left)):
                         value = x[m, top + i, left + j]
-                        if value > best or np.isnan(value):
+                        if value > best:
                             best, place = value, i * kernel + j
                 y[m, row, column] = best
                 winner[m, row, column] = place

@@ -16,7 +16,7 @@ def pool(x, y_shape, kernel, stride, padding):
     padded = _padded(x, y_shape, kernel, stride, padding, -xp.inf)
     for place in range(kernel * kernel):
         candidate = _window_slice(padded, place, y_shape, kernel, stride)
-        better = (candidate > y) | xp.isnan(candidate)
+        better = candidate > y
         y[better] = candidate[better]
         winner[better] = place
     return y, winner

@@ -13,8 +13,7 @@ from minissd.nn.layer import Layer
 class MaxPool2d(Layer):
     """The largest value of every window.
 
-    Of equal values the first in the window, row by row, receives the gradient. Not-a-number beats every
-    number, so that it stays visible.
+    Of equal values the first in the window, row by row, receives the gradient.
 
     Parameters
     ----------

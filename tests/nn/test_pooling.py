@@ -147,16 +147,6 @@ def test_rows_not_in_memory_order_are_handled(rng):
     np.testing.assert_array_equal(MaxPool2d(2).forward(x), MaxPool2d(2).forward(x.copy()))
 
 
-@pytest.mark.parametrize("twin", [pool_numba, pool_readable])
-@pytest.mark.parametrize("place", range(4))
-def test_not_a_number_stays_visible(twin, place):
-    x = np.arange(4.0)
-    x[place] = np.nan
-    y, winner = twin.pool(x.reshape(1, 1, 2, 2), (1, 1, 1, 1), 2, 2, 0)
-    assert np.isnan(y).all()
-    assert winner.item() == place
-
-
 @pytest.mark.parametrize(
     ("arguments", "name"), [((17,), "kernel_size"), ((2, 2, 2), "padding"), ((0,), "kernel_size")]
 )
