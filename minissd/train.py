@@ -189,16 +189,15 @@ class Trainer:
             The new row of `rows`.
         """
         settings = self.settings
-        loc, conf = self.model.forward(batch.images)
-        loss = multibox_loss(
-            loc,
-            conf,
-            batch.loc_target,
-            batch.conf_target,
-            settings.neg_pos_ratio,
-            settings.alpha,
-            settings.min_negatives,
-        )
+        with np.errstate(over="ignore", invalid="ignore"):  # a loss that is not finite is reported below
+            loss = multibox_loss(
+                *self.model.forward(batch.images),
+                batch.loc_target,
+                batch.conf_target,
+                settings.neg_pos_ratio,
+                settings.alpha,
+                settings.min_negatives,
+            )
         if not np.isfinite(loss.value):
             raise InputError(
                 f"step {self.step + 1}: the loss is {loss.value} on {', '.join(batch.names)} "

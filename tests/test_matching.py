@@ -291,6 +291,12 @@ class TestTies:
         np.testing.assert_array_equal(matching.match(twice_the_same, prior), [0])
         assert matching.explain(twice_the_same, prior).best_gt[0] == 0
 
+    def test_of_equal_pairs_the_lowest_prior_is_settled_first(self):
+        """Every overlap is 2/6. Prior 0 goes to object 0, so object 1 asks for prior 1, before object 2."""
+        priors_cxcywh = boxes.xyxy_to_cxcywh(np.array([[0.0, 0, 4, 1], [4.0, 0, 8, 1]]))
+        gt_xyxy = np.array([[-2.0, 0, 2, 1], [2.0, 0, 6, 1], [6.0, 0, 10, 1]])
+        np.testing.assert_array_equal(matching.match(gt_xyxy, priors_cxcywh), [0, 1])
+
     def test_exactly_half_is_matched(self):
         """Caffe's >=. The paper's words, "higher than", would leave the second prior out."""
         priors_cxcywh = boxes.xyxy_to_cxcywh(np.array([[0.0, 0.0, 0.5, 0.5], [0.0, 0.0, 0.5, 0.25]]))

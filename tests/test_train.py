@@ -59,7 +59,7 @@ def test_a_run_leaves_weights_checkpoint_settings_and_curves(tmp_path):
         "settings.json",
         "weights.safetensors",
     ]
-    rows = list(csv.DictReader((tmp_path / "run" / "curves.csv").open()))
+    rows = list(csv.DictReader((tmp_path / "run" / "curves.csv").read_text().splitlines()))
     assert [int(row["step"]) for row in rows] == list(range(1, 11))
     assert [bool(row["mAP"]) for row in rows] == [step % 5 == 0 for step in range(1, 11)]
     assert float(rows[-1]["loss"]) == trainer.rows[-1]["loss"]

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import itertools
 from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 from functools import cache
 
 import numba
@@ -51,7 +52,9 @@ def in_threads(function, pieces):
     """Call `function`, which must let go of the GIL, for all pieces at once; returns the results in order."""
     if len(pieces) == 1:
         return [function(pieces[0])]
-    return list(_pool().map(function, pieces))
+    # Each runs in a copy of the caller's context, which holds NumPy's errstate.
+    tasks = [_pool().submit(copy_context().run, function, piece) for piece in pieces]
+    return [task.result() for task in tasks]
 
 
 def one_blas_thread():

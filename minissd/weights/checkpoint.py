@@ -14,7 +14,7 @@ from minissd.config import SSDConfig
 from minissd.errors import InputError, input_error
 from minissd.files import written_whole
 
-FORMAT = "minissd 1"
+METADATA = "minissd"  # one entry, because the order of several in a file is left to chance
 STATE_PREFIX = "state/"  # arrays of a training run, beside the model's own
 
 
@@ -71,15 +71,14 @@ def save(model, path, class_names=(), state=None, details=None):
         )
     arrays = {**model.params, **model.buffers}
     arrays |= {STATE_PREFIX + name: array for name, array in (state or {}).items()}
-    metadata = {
-        "format": FORMAT,
-        "config": json.dumps(model.config.to_dict()),
-        "class_names": json.dumps(list(class_names)),
-        "details": json.dumps(details or {}),
+    about = {
+        "config": model.config.to_dict(),
+        "class_names": list(class_names),
+        "details": details or {},
     }
     contiguous = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
     with written_whole(path) as temporary:
-        temporary.write_bytes(safetensors.numpy.save(contiguous, metadata))
+        temporary.write_bytes(safetensors.numpy.save(contiguous, {METADATA: json.dumps(about)}))
 
 
 def read(path):
@@ -109,16 +108,16 @@ def read(path):
         raise input_error(
             path, f"not a complete safetensors file: {error}", "copy or train it again"
         ) from error
-    if metadata.get("format") != FORMAT:
+    if METADATA not in metadata:
         raise input_error(
             path, "holds arrays but no minissd configuration", "use a file that minissd train or save wrote"
         )
     state = {n.removeprefix(STATE_PREFIX): a for n, a in arrays.items() if n.startswith(STATE_PREFIX)}
     arrays = {n: a for n, a in arrays.items() if not n.startswith(STATE_PREFIX)}
     try:
-        config = SSDConfig.from_dict(json.loads(metadata["config"]))
-        class_names = tuple(json.loads(metadata["class_names"]))
-        return Checkpoint(arrays, config, class_names, state, json.loads(metadata["details"]))
+        about = json.loads(metadata[METADATA])
+        config = SSDConfig.from_dict(about["config"])
+        return Checkpoint(arrays, config, tuple(about["class_names"]), state, about["details"])
     except (KeyError, TypeError, ValueError) as error:
         raise input_error(path, f"damaged metadata: {error}", "copy or train it again") from error
 

@@ -125,8 +125,11 @@ def test_gradient_of_the_mined_loss_through_the_whole_network(config, rng):
         assert abs(analytic - numeric) <= 1e-4 * max(abs(analytic), abs(numeric), 1e-3), name
 
 
-def directional_derivative(value, array, direction, step=1e-6):
-    """Central difference of `value()` when `array` moves along `direction`."""
+def directional_derivative(value, array, direction, step=1e-8):
+    """Central difference of `value()` when `array` moves along `direction`.
+
+    The step is small because thousands of ReLUs and pooling windows have kinks close by.
+    """
     original = array.copy()
     array[...] = original + step * direction
     above = value()
