@@ -225,6 +225,6 @@ class Story:
             "precision_recall",
             "Average precision",
             viz.draw_precision_recall(result, self.class_names),
-            fXX
-            f"the curves is mAP {result.mAP:.3f}.",
+            f"Over {NUM_UNSEEN} unseen scenes, each class's precision against its recall; the mean area "
+            f"under the curves is mAP {result.mAP:.3f}.",
         )

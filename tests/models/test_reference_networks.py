@@ -1,0 +1,109 @@
+"""The whole SSD300 and SSD512 against torchvision's and lufficc's networks with the same drawn weights.
+
+The weights are not stored but drawn by a recipe from each parameter's name; the outputs are those of
+../shared/reference/numbers/ssd300.npz and ssd512.npz.
+"""
+
+import zlib
+
+import numpy as np
+import pytest
+
+from minissd.config import SSD300_VOC, SSD512_VOC
+from minissd.models import SSD, Head
+
+
+def drawn_weights(numbers):
+    """Every parameter by torchvision's name, float64."""
+    weights = {}
+    for name, padded_shape in zip(numbers["param_name"].tolist(), numbers["param_shape"].tolist()):
+        shape = tuple(side for side in padded_shape if side)
+        z = np.random.default_rng([int(numbers["seed"]), zlib.crc32(name.encode())]).standard_normal(shape)
+        if name == "backbone.scale_weight":
+            weights[name] = 20 + z
+        else:
+            weights[name] = z * np.sqrt(2 / np.prod(shape[1:])) if len(shape) == 4 else 0.1 * z
+    return weights
+
+
+def names_in_torchvision(model):
+    """Our parameter names with the torchvision names they consist of; a head has two, offsets first."""
+    heads = ("regression", "classification")
+    names, trunk = {}, []
+    for name in model.params:
+        layer, kind = name.rsplit(".", 1)
+        if layer == "conv4_3_norm":
+            names[name] = ["backbone.scale_weight"]
+        elif layer.endswith("_head"):
+            source = model.source_names.index(layer.removesuffix("_head"))
+            names[name] = [f"head.{part}_head.module_list.{source}.{kind}" for part in heads]
+        else:
+            trunk.append(name)
+    return names, trunk
+
+
+def load_drawn_weights(model, numbers):
+    weights = drawn_weights(numbers)
+    names, trunk = names_in_torchvision(model)
+    in_order = [n for n in weights if n != "backbone.scale_weight" and not n.startswith("head.")]
+    names |= {ours: [theirs] for ours, theirs in zip(trunk, in_order, strict=True)}
+    for ours, theirs in names.items():
+        model.params[ours][...] = np.concatenate([weights[name] for name in theirs])
+    return names
+
+
+def input_image(numbers, side):
+    return np.random.default_rng([int(numbers["seed"]), side]).standard_normal((1, 3, side, side)) * 2
+
+
+@pytest.mark.parametrize("config", [SSD300_VOC, SSD512_VOC], ids=["ssd300", "ssd512"])
+@pytest.mark.parametrize(("dtype", "tolerance"), [(np.float64, 1e-9), (np.float32, 1e-4)])
+def test_predictions_agree(config, dtype, tolerance, shared_numbers):
+    numbers = shared_numbers(f"ssd{config.image_size}")
+    model = SSD(config).astype(dtype).eval()
+    load_drawn_weights(model, numbers)
+    trace = {}
+    loc, conf = model.forward(input_image(numbers, config.image_size).astype(dtype), trace)
+    rows = numbers["prior_idx"]
+    bits = np.dtype(dtype).itemsize * 8
+    for ours, name in ((loc, "loc"), (conf, "conf")):
+        theirs = numbers[f"{name}_f64"]
+        assert np.abs(ours[0, rows] - theirs).max() < tolerance * np.abs(theirs).max(), name
+        assert ours.dtype == dtype
+    for k, name in enumerate(model.source_names):
+        source = trace[f"{name}_norm"] if k == 0 else trace[name]
+        values = numbers[f"feat{k}_val_f{bits}"]
+        np.testing.assert_allclose(
+            source.ravel()[numbers[f"feat{k}_idx"]], values, rtol=0, atol=tolerance * 30
+        )
+
+
+def test_every_gradient_of_ssd300_agrees(shared_numbers):
+    numbers = shared_numbers("ssd300")
+    model = SSD(SSD300_VOC).astype(np.float64)
+    names = load_drawn_weights(model, numbers)
+    loc, conf = model.forward(input_image(numbers, 300))
+    rng = np.random.default_rng([int(numbers["seed"]), 300, 1])
+    dloc, dconf = rng.standard_normal(loc.shape), rng.standard_normal(conf.shape)
+    objective = ((loc * dloc).sum() + (conf * dconf).sum()) / 8732
+    assert abs(objective - numbers["grad_objective_f64"]) < 1e-9 * abs(objective)
+
+    dimages = model.backward(dloc / 8732, dconf / 8732)
+    index = {name: i for i, name in enumerate(numbers["param_name"].tolist())}
+    for ours, theirs in names.items():
+        for part, name in zip(split_like(model, ours), theirs, strict=True):
+            i = index[name]
+            assert abs(np.abs(part).sum() / numbers["grad_param_abssum_f64"][i] - 1) < 1e-8, name
+            values = numbers["grad_param_val_f64"][i]
+            np.testing.assert_allclose(
+                part.ravel()[numbers["grad_param_idx"][i]], values, rtol=1e-6, atol=1e-10
+            )
+    values = dimages.ravel()[numbers["grad_input_idx"]]
+    np.testing.assert_allclose(values, numbers["grad_input_val_f64"], rtol=1e-6, atol=1e-10)
+
+
+def split_like(model, name):
+    """The gradient of this name, a head's cut into its offsets and its logits."""
+    layer = model.layers[name.split(".")[0]]
+    cuts = [4 * layer.boxes_per_cell] if isinstance(layer, Head) else []
+    return np.split(model.grads[name], cuts)
