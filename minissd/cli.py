@@ -7,13 +7,14 @@ does it. NumPy, Numba and matplotlib are imported inside `run`, so that ``--help
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 import warnings
 
 from minissd.commands import demo, detect, evaluate, show, train
 from minissd.errors import InputError
 
-USAGE_ERROR, INTERRUPTED = 2, 130
+USAGE_ERROR, INTERRUPTED, READER_GONE = 2, 130, 141
 
 EXAMPLES = """\
 examples:
@@ -39,19 +40,28 @@ def main(arguments=None):
     Returns
     -------
     int
-        Exit code: 0, 2 for input that cannot be used, 130 after Ctrl-C.
+        Exit code: 0, 2 for input that cannot be used, 130 after Ctrl-C, 141 if nobody reads the output
+        any longer (as in ``minissd ... | head -1``).
     """
-    options = build_parser().parse_args(arguments)
+    if hasattr(sys.stdout, "reconfigure"):  # a name that the terminal cannot write is no reason to fail
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
+        options = build_parser().parse_args(arguments)
         with warnings.catch_warnings():
             warnings.showwarning = _show_warning
             options.run(options)
+        sys.stdout.flush()
     except InputError as error:
         return _fail(error)
+    except BrokenPipeError:
+        _drop_output()
+        return READER_GONE
     except OSError as error:
-        return _fail(f"{error.filename or 'file'}: {error.strerror or error}")
+        _drop_output()
+        return _fail(f"{error.filename or 'output'}: {error.strerror or error}")
     except MemoryError as error:
-        return _fail(f"not enough memory: {error} (use a smaller batch size or model)")
+        detail = f": {error}" if str(error) else ""
+        return _fail(f"not enough memory{detail} (use a smaller --batch-size, picture or model)")
     except KeyboardInterrupt as interruption:
         _fail(str(interruption) or "stopped")
         return INTERRUPTED
@@ -60,7 +70,7 @@ def main(arguments=None):
 
 def build_parser():
     """Build the parser with all commands."""
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="minissd",
         description="SSD, the Single Shot MultiBox Detector, from scratch: train it, use it, look inside.",
         epilog=EXAMPLES,
@@ -72,9 +82,24 @@ def build_parser():
     return parser
 
 
+class _Parser(argparse.ArgumentParser):
+    """Says in one line what is wrong, like all other errors; argparse would print every option first."""
+
+    def error(self, message):
+        raise InputError(f"{message.removeprefix('argument ')} (see {self.prog} --help)")
+
+
 def _fail(message):
     print(f"minissd: {message}", file=sys.stderr)
     return USAGE_ERROR
+
+
+def _drop_output():
+    """Forget output that cannot be written, or Python would try again, and complain, when it exits."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _show_warning(message, category, filename, lineno, file=None, line=None):

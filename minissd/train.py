@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import csv
 import json
+import math
 import signal
 import threading
 from dataclasses import asdict, dataclass, fields
@@ -89,12 +90,20 @@ class TrainSettings:
                 raise InputError(
                     f"{field}: no {noun} {getattr(self, field)!r} (choose one of {', '.join(choices)})"
                 )
-        for field in ("steps", "batch_size"):
-            if getattr(self, field) < 1:
-                raise InputError(f"{field}: {getattr(self, field)} (give 1 or more)")
+        whole = "a whole number of"
+        for names, wanted, holds in (
+            ("steps batch_size", f"{whole} 1 or more", lambda value: value >= 1),
+            ("min_negatives evaluate_every checkpoint_every seed", f"{whole} 0 or more", lambda v: v >= 0),
+            ("learning_rate", "a number over 0", lambda value: 0 < value < math.inf),
+            ("weight_decay neg_pos_ratio alpha", "a number of 0 or more", lambda v: 0 <= v < math.inf),
+            ("momentum iou_threshold", "a number from 0 to 1", lambda value: 0 <= value <= 1),
+        ):
+            for field in names.split():
+                if not holds(getattr(self, field)):
+                    raise InputError(f"{field}: {getattr(self, field)} is not {wanted}")
 
 
-class Interrupted(Exception):
+class Interrupted(KeyboardInterrupt):
     """Training was stopped by the user; the message says how to go on."""
 
 
@@ -169,10 +178,10 @@ class Trainer:
                 bar.set_postfix_str(f"conf {row['conf']:.2f}, loc {row['loc']:.2f}", refresh=False)
                 bar.update(len(batch))
                 self._evaluate_and_save_when_due(bar)
-                if self._stop_requested:
-                    self._stop_now()
                 if self.step == self.settings.steps:
                     break
+                if self._stop_requested:
+                    self._stop_now()
         return self.rows[-1]["mAP"]
 
     def train_step(self, batch):
@@ -252,7 +261,11 @@ class Trainer:
                 f"the run was started with other settings: {', '.join(differing)}",
                 "resume with the same ones, or choose another output folder",
             )
+        if not path.is_file():
+            raise input_error(self.output, "holds no checkpoint to resume", "train without --resume")
         checkpoint = weights.load(self.model, path, self.class_names)
+        if checkpoint.state.keys() != self.optimizer.velocity.keys():
+            raise input_error(path, "holds no state of a training run", "train without --resume")
         for name, velocity in checkpoint.state.items():
             self.optimizer.velocity[name][...] = velocity
         self.step, self.rows = checkpoint.details["step"], checkpoint.details["rows"]
@@ -320,11 +333,14 @@ def read_settings(folder):
     """
     path = Path(folder) / "settings.json"
     try:
-        return json.loads(path.read_text())
+        settings = json.loads(path.read_text())
+        if not isinstance(settings, dict) or not isinstance(settings.get("training"), dict):
+            raise ValueError("it holds no training settings")
+        return settings
     except FileNotFoundError as error:
         raise input_error(folder, "holds no run to resume", "train without --resume first") from error
     except ValueError as error:
-        raise input_error(path, f"is damaged: {error}", "start the run anew") from error
+        raise input_error(path, f"is damaged: {error}", "train without --resume") from error
 
 
 def setting_names():

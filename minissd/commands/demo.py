@@ -16,17 +16,22 @@ def add(commands):
         "train TINY on drawn scenes, evaluate it on unseen ones, and draw every step of SSD",
         "minissd demo\nminissd demo --output out --seed 7",
     )
-    parser.add_argument("--output", type=Path, default=Path("demo"), metavar="DIR", help="default: demo")
-    parser.add_argument("--steps", type=positive_int, metavar="N", help="training steps")
-    parser.add_argument("--seed", type=count, default=0, metavar="N", help="default: 0")
+    parser.add_argument(
+        "--output", type=Path, default=Path("demo"), metavar="DIR", help="folder of the page (default: demo)"
+    )
+    parser.add_argument("--steps", type=positive_int, metavar="N", help="training steps (default: 300)")
+    parser.add_argument("--seed", type=count, default=0, metavar="N", help="of scenes and weights (default: 0)")
     parser.add_argument("--quiet", action="store_true", help="no progress bar")
 
 
 def run(options):
     """Run the demo and say where its page is."""
     from minissd import demo
+    from minissd.train import Interrupted
 
-    steps = options.steps or demo.STEPS
-    result = demo.run(options.output, steps, options.seed, progress=not options.quiet)
+    try:
+        result = demo.run(options.output, options.steps or demo.STEPS, options.seed, not options.quiet)
+    except Interrupted:
+        raise KeyboardInterrupt("stopped (minissd demo begins anew)") from None
     print(f"mAP {result.mean_ap:.4f} on {result.num_scenes} unseen scenes")
     print(f"every step as a picture: {result.page}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from minissd.commands.arguments import add_command, add_model_options, fraction
+from minissd.commands.arguments import add_command, add_model_options, fraction, require_other_file
 from minissd.errors import InputError
 
 
@@ -21,10 +21,14 @@ def add(commands):
         "minissd detect photo.jpg --weights run/weights.safetensors --json > found.json\n"
         "minissd detect photo.jpg --model ssd300        (random weights: only to see it run)",
     )
-    parser.add_argument("images", type=Path, nargs="+", metavar="IMAGE")
+    parser.add_argument("images", type=Path, nargs="+", metavar="IMAGE", help="JPEG, PNG and others")
     add_model_options(parser)
     parser.add_argument(
-        "--output", type=Path, default=Path("detections"), metavar="DIR", help="default: detections"
+        "--output",
+        type=Path,
+        default=Path("detections"),
+        metavar="DIR",
+        help="folder of the drawn pictures (default: detections)",
     )
     parser.add_argument(
         "--score",
@@ -40,28 +44,46 @@ def add(commands):
 
 def run(options):
     """Detect in each picture; write pictures, or print JSON."""
-    from minissd import viz
     from minissd.commands.arguments import read_model
-    from minissd.data import read_image
+    from minissd.data import image_size
     from minissd.files import writable_folder
-    from minissd.predict import predict
 
     model, class_names = read_model(options)
-    if not options.json:
-        _require_different_names(options.images)
-        writable_folder(options.output)
-    results = []
+    for path in options.images:
+        image_size(path)  # a name that is wrong comes to light before the first picture is written
+    if options.json:
+        found = _detections(model, options)
+        results = [_as_json(path, image, detections, class_names) for path, image, detections in found]
+        print(json.dumps(results, indent=1))
+        return
+    _require_different_names(options.images)
+    for path in options.images:
+        require_other_file(_picture(options, path), path)
+    writable_folder(options.output)
+    _draw(_detections(model, options), options, class_names)
+
+
+def _detections(model, options):
+    """Yield path, image and detections of every picture."""
+    from minissd.data import read_image
+    from minissd.predict import predict
+
     for path in options.images:
         image = read_image(path)
-        found = predict(model, [image], score_threshold=max(options.score, 0.01))[0]
-        if options.json:
-            results.append(_as_json(path, image, found, class_names))
-            continue
-        picture = options.output / f"{path.stem}.png"
-        viz.write_detection_picture(image, found, class_names, picture)
-        print(f"{path}: {_summary(found, class_names)} -> {picture}")
-    if options.json:
-        print(json.dumps(results, indent=1))
+        yield path, image, predict(model, [image], score_threshold=max(options.score, 0.01))[0]
+
+
+def _draw(found, options, class_names):
+    from minissd import viz
+
+    for path, image, detections in found:
+        picture = _picture(options, path)
+        viz.write_detection_picture(image, detections, class_names, picture)
+        print(f"{path}: {_summary(detections, class_names)} -> {picture}")
+
+
+def _picture(options, path):
+    return options.output / f"{path.stem}.png"
 
 
 def _as_json(path, image, found, class_names):
@@ -90,9 +112,11 @@ def _summary(found, class_names):
 
 
 def _require_different_names(paths):
-    stems = [path.stem for path in paths]
-    twice = sorted({stem for stem in stems if stems.count(stem) > 1})
-    if twice:
-        raise InputError(
-            f"IMAGE: two pictures are named {twice[0]} (detect them into different --output folders)"
-        )
+    first = {}
+    for path in paths:
+        if path.stem in first:
+            raise InputError(
+                f"IMAGE: {first[path.stem]} and {path} would both become {path.stem}.png "
+                "(detect them one by one, into different --output folders)"
+            )
+        first[path.stem] = path

@@ -9,9 +9,12 @@ from minissd.commands.arguments import (
     add_command,
     add_model_options,
     count,
+    figure_file,
     fraction,
+    not_negative,
     positive_int,
     read_model,
+    require_other_file,
 )
 from minissd.errors import InputError
 
@@ -39,9 +42,13 @@ def add(commands):
 
 def _add_step(steps, name, run, summary, example):
     parser = add_command(steps, name, run, summary, example)
-    parser.add_argument("image", type=Path, metavar="IMAGE")
+    parser.add_argument("image", type=Path, metavar="IMAGE", help="JPEG, PNG and others")
     parser.add_argument(
-        "--output", type=Path, default=Path(f"{name}.png"), metavar="FILE", help=f"default: {name}.png"
+        "--output",
+        type=figure_file,
+        default=Path(f"{name}.png"),
+        metavar="FILE",
+        help=f".png, .svg or .pdf (default: {name}.png)",
     )
     return parser
 
@@ -57,7 +64,13 @@ def _add_priors(steps):
     )
     parser.add_argument("--model", choices=MODELS, default="tiny", help="default: tiny")
     parser.add_argument("--layer", type=count, metavar="K", help="number of the feature map, 0 the finest")
-    parser.add_argument("--cell", type=count, nargs=2, metavar=("ROW", "COLUMN"), help="default: the middle")
+    parser.add_argument(
+        "--cell",
+        type=count,
+        nargs=2,
+        metavar=("ROW", "COLUMN"),
+        help="cell of that map, from 0 0 at the upper left (default: the middle)",
+    )
 
 
 def run_priors(options):
@@ -68,7 +81,7 @@ def run_priors(options):
 
     config = CONFIGS[MODELS[options.model]]
     cell = tuple(options.cell) if options.cell else None
-    _write(show.show_priors(read_image(options.image), config, options.layer, cell), options.output)
+    _write(show.show_priors(read_image(options.image), config, options.layer, cell), options)
 
 
 def _add_matches(steps):
@@ -81,8 +94,19 @@ def _add_matches(steps):
     )
     parser.add_argument("--annotation", type=Path, required=True, metavar="XML", help="objects in VOC format")
     parser.add_argument("--model", choices=MODELS, default="tiny", help="default: tiny")
-    parser.add_argument("--rule", choices=RULES, default="bipartite", help="default: bipartite")
-    parser.add_argument("--iou-threshold", type=fraction, default=0.5, metavar="X", help="default: 0.5")
+    parser.add_argument(
+        "--rule",
+        choices=RULES,
+        default="bipartite",
+        help="how every object gets its best default box (default: bipartite)",
+    )
+    parser.add_argument(
+        "--iou-threshold",
+        type=fraction,
+        default=0.5,
+        metavar="X",
+        help="overlap from which other boxes are matched too (default: 0.5)",
+    )
 
 
 def run_matches(options):
@@ -96,7 +120,7 @@ def run_matches(options):
     result = show.show_matches(
         sample.image, sample.gt_xyxy, sample.labels, config, class_names, options.iou_threshold, options.rule
     )
-    _write(result, options.output)
+    _write(result, options)
 
 
 def _add_mining(steps):
@@ -109,7 +133,9 @@ def _add_mining(steps):
     )
     parser.add_argument("--annotation", type=Path, required=True, metavar="XML", help="objects in VOC format")
     add_model_options(parser)
-    parser.add_argument("--neg-pos-ratio", type=float, default=3, metavar="X", help="default: 3")
+    parser.add_argument(
+        "--neg-pos-ratio", type=not_negative, default=3, metavar="X", help="negatives per positive (default: 3)"
+    )
 
 
 def run_mining(options):
@@ -120,7 +146,7 @@ def run_mining(options):
     model, class_names = read_model(options)
     sample, _ = read_annotated(options.image, options.annotation, class_names)
     result = show.show_mining(sample.image, sample.gt_xyxy, sample.labels, model, options.neg_pos_ratio)
-    _write(result, options.output)
+    _write(result, options)
 
 
 def _add_nms(steps):
@@ -133,9 +159,19 @@ def _add_nms(steps):
     )
     add_model_options(parser)
     parser.add_argument("--class", dest="class_name", metavar="NAME", help="default: the best-scoring one")
-    parser.add_argument("--score", type=fraction, default=0.1, metavar="X", help="default: 0.1")
-    parser.add_argument("--iou-threshold", type=fraction, default=0.45, metavar="X", help="default: 0.45")
-    parser.add_argument("--top-k", type=positive_int, default=400, metavar="N", help="default: 400")
+    parser.add_argument(
+        "--score", type=fraction, default=0.1, metavar="X", help="boxes over this score (default: 0.1)"
+    )
+    parser.add_argument(
+        "--iou-threshold",
+        type=fraction,
+        default=0.45,
+        metavar="X",
+        help="overlap over which the better box suppresses the other (default: 0.45)",
+    )
+    parser.add_argument(
+        "--top-k", type=positive_int, default=400, metavar="N", help="only the best N boxes (default: 400)"
+    )
 
 
 def run_nms(options):
@@ -151,13 +187,14 @@ def run_nms(options):
             raise InputError(f"--class: no class {options.class_name!r} (choose one of {known})")
         label = class_names.index(options.class_name) + 1
     thresholds = (options.score, options.iou_threshold, options.top_k)
-    _write(show.show_nms(read_image(options.image), model, label, class_names, *thresholds), options.output)
+    _write(show.show_nms(read_image(options.image), model, label, class_names, *thresholds), options)
 
 
-def _write(result, path):
+def _write(result, options):
     from minissd import viz
 
     figure, lines = result
-    viz.save(figure, path)
+    require_other_file(options.output, options.image)
+    viz.save(figure, options.output)
     print("\n".join(lines))
-    print(f"-> {path}")
+    print(f"-> {options.output}")

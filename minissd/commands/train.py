@@ -5,25 +5,26 @@ from __future__ import annotations
 import dataclasses
 from pathlib import Path
 
-from minissd.commands.arguments import MODELS, add_command, count, fraction, positive_int
+from minissd.commands.arguments import MODELS, add_command, count, fraction, not_negative, positive, positive_int
+from minissd.errors import InputError
 
 SCENES = "scenes"  # --data scenes: drawn ones
 
-# Options that set a field of TrainSettings: type, meaning. What is not given keeps the field's default.
+# Options that set a field of TrainSettings: type, meaning, default (only said here; TrainSettings has it).
 SETTINGS = {
-    "steps": (positive_int, "batches to learn from"),
-    "batch_size": (positive_int, "pictures in a batch"),
-    "learning_rate": (float, "its highest value"),
-    "schedule": (str, "one-cycle, cosine, step or constant"),
-    "weight_decay": (float, "of SGD"),
-    "augmentation": (str, "ssd (the paper's), mild or none"),
-    "matching_rule": (str, "bipartite, argmax, torchvision or threshold"),
-    "iou_threshold": (fraction, "IoU from which a default box is matched"),
-    "neg_pos_ratio": (float, "mined negatives per positive"),
-    "min_negatives": (count, "mined negatives per picture at least"),
-    "evaluate_every": (count, "steps between evaluations, 0 for only the last"),
-    "checkpoint_every": (count, "steps between checkpoints, 0 for only the last"),
-    "seed": (count, "of weights, order and augmentation"),
+    "steps": (positive_int, "batches to learn from", 1200),
+    "batch_size": (positive_int, "pictures in a batch", 8),
+    "learning_rate": (positive, "its highest value", 0.04),
+    "schedule": (str, "how it changes: one-cycle, cosine, step or constant", "one-cycle"),
+    "weight_decay": (not_negative, "of SGD", 0.0005),
+    "augmentation": (str, "ssd (the paper's), mild or none", "mild"),
+    "matching_rule": (str, "bipartite, argmax, torchvision or threshold", "bipartite"),
+    "iou_threshold": (fraction, "IoU from which a default box is matched", 0.5),
+    "neg_pos_ratio": (not_negative, "mined negatives per positive", 3),
+    "min_negatives": (count, "mined negatives per picture at least", 0),
+    "evaluate_every": (count, "steps between evaluations, 0 for only the last", 300),
+    "checkpoint_every": (count, "steps between checkpoints, 0 for only the last", 100),
+    "seed": (count, "of weights, order and augmentation", 0),
 }
 
 
@@ -41,9 +42,11 @@ def add(commands):
     parser.add_argument(
         "--data", required=True, metavar="DIR", help="VOC-format folder, or 'scenes' for drawn ones"
     )
-    parser.add_argument("--split", default="train", help="pictures to learn from (default: train)")
     parser.add_argument(
-        "--val-split", default="val", help="pictures to evaluate on, '' for none (default: val)"
+        "--split", default="train", metavar="NAME", help="pictures to learn from (default: train)"
+    )
+    parser.add_argument(
+        "--val-split", default="val", metavar="NAME", help="pictures to evaluate on, '' for none (default: val)"
     )
     parser.add_argument("--model", choices=MODELS, default="tiny", help="default: tiny")
     parser.add_argument("--output", type=Path, required=True, metavar="DIR", help="folder of the run")
@@ -51,9 +54,9 @@ def add(commands):
     parser.add_argument("--resume", action="store_true", help="go on from the checkpoint in --output")
     parser.add_argument("--strict", action="store_true", help="refuse faulty boxes instead of skipping them")
     parser.add_argument("--quiet", action="store_true", help="no progress bar")
-    for name, (kind, meaning) in SETTINGS.items():
+    for name, (kind, meaning, default) in SETTINGS.items():
         option = "--" + name.replace("_", "-")
-        parser.add_argument(option, dest=name, type=kind, metavar="X", help=meaning)
+        parser.add_argument(option, dest=name, type=kind, metavar="X", help=f"{meaning} (default: {default})")
 
 
 def run(options):
@@ -63,8 +66,12 @@ def run(options):
     from minissd import weights
     from minissd.config import CONFIGS
     from minissd.models import SSD
-    from minissd.train import Trainer, TrainSettings
+    from minissd.train import Trainer, TrainSettings, read_settings
 
+    if options.resume and options.weights:
+        raise InputError("--resume and --weights: give only one (a resumed run has its own weights)")
+    if options.resume:
+        read_settings(options.output)  # complain now, before a folder is made that holds nothing
     given = {name: getattr(options, name) for name in SETTINGS if getattr(options, name) is not None}
     settings = TrainSettings(**given)
     dataset, validation, class_names = _datasets(options)
@@ -77,9 +84,12 @@ def run(options):
         trainer.resume()
     elif options.weights:
         weights.load(model, options.weights, class_names)
+    if trainer.step == settings.steps:
+        print(f"this run is finished: all {settings.steps} steps are done")
     mean_ap = trainer.run()
     if mean_ap is not None:
-        print(f"mAP {mean_ap:.4f} on {len(validation)} pictures of {options.val_split or options.data}")
+        where = "unseen scenes" if options.data == SCENES else f"pictures of {options.val_split}"
+        print(f"mAP {mean_ap:.4f} on {len(validation)} {where}")
     print(f"weights: {options.output / 'weights.safetensors'}")
 
 
@@ -88,10 +98,15 @@ def _datasets(options):
 
     if options.data == SCENES:
         dataset, validation = DrawnScenes(length=4096, seed=1), DrawnScenes(length=100, seed=2)
-        return dataset, validation, dataset.class_names
+        return dataset, validation if options.val_split else None, dataset.class_names
     dataset = VOCDetection(options.data, options.split, strict=options.strict)
     if not options.val_split:
         return dataset, None, dataset.class_names
+    if not (dataset.root / "ImageSets" / "Main" / f"{options.val_split}.txt").is_file():
+        raise InputError(
+            f"--val-split: {options.data} has no split {options.val_split!r} to evaluate on "
+            "(name another one, or give --val-split '' to train without)"
+        )
     validation = VOCDetection(
         options.data, options.val_split, class_names=dataset.class_names, strict=options.strict
     )

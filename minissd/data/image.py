@@ -52,6 +52,8 @@ def read_image(path, upright=True):
             if upright:
                 ImageOps.exif_transpose(picture, in_place=True)
             return _to_rgb(picture)
+        except MemoryError:
+            raise
         except Exception as error:  # a decoder fed with broken bytes may raise nearly anything
             raise input_error(
                 path, f"the image cannot be decoded: {error}", "it may be cut off: copy it again"

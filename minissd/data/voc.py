@@ -271,7 +271,7 @@ class _Faults:
 
     def add(self, path, kind, detail):
         if self.strict:
-            raise input_error(path, f"{kind}: {detail}", "mend it, or use strict=False to pass over it")
+            raise input_error(path, f"{kind}: {detail}", "mend it, or do without strict")
         self.counts[kind] += 1
         self.first = self.first or f"{path.name}, {detail}"
 

@@ -27,4 +27,5 @@ class ReLU(Layer):
     def backward(self, dy):
         """Return `dy` where the output was positive, 0 elsewhere."""
         (y,) = self._recall()
+        self._check_upstream(dy, y.shape)
         return dy * (y > 0)

@@ -61,8 +61,8 @@ class Conv2d(Layer):
     Raises
     ------
     InputError
-        If there is no such algorithm or initialiser, or the input has another number of channels or is too
-        small for the kernel.
+        If there is no such algorithm or initialiser; if a size is below 1 or `padding` below 0; or if the
+        input has another number of channels, whole numbers, or fewer places than the kernel.
 
     Examples
     --------
@@ -90,6 +90,11 @@ class Conv2d(Layer):
         for argument, value, known in (("algorithm", algorithm, ALGORITHMS), ("init", init, INITIALIZERS)):
             if value not in known:
                 raise InputError(f"{argument}: {value!r} is unknown (choose one of {', '.join(known)})")
+        sizes = {"in_channels": in_channels, "out_channels": out_channels, "kernel_size": kernel_size}
+        for argument, value in (sizes | {"stride": stride, "dilation": dilation, "padding": padding}).items():
+            least = 0 if argument == "padding" else 1
+            if value < least:
+                raise InputError(f"{argument}: {value} (give {least} or more)")
         rng = np.random.default_rng(0) if rng is None else rng
         self.geometry = (stride, padding, dilation)
         self.algorithm = algorithm
@@ -111,7 +116,7 @@ class Conv2d(Layer):
         -------
         ndarray, (N, O, H', W')
         """
-        self._check(x)
+        self._output_shape(x)  # raises where x does not fit
         weight, bias = (
             None if p is None else p.astype(x.dtype, copy=False)
             for p in (self.params["weight"], self.params.get("bias"))
@@ -131,6 +136,7 @@ class Conv2d(Layer):
         ndarray, (N, I, H, W), or None
         """
         (x,) = self._recall()
+        self._check_upstream(dy, self._output_shape(x))
         weight = self.params["weight"].astype(x.dtype, copy=False)
         dx, dweight, dbias = ALGORITHMS[self.algorithm].backward(
             dy, x, weight, *self.geometry, self.needs_input_gradient
@@ -140,9 +146,11 @@ class Conv2d(Layer):
             self.grads["bias"] = dbias
         return dx
 
-    def _check(self, x):
-        _, in_channels, kernel, _ = self.params["weight"].shape
-        if x.ndim != 4 or x.shape[1] != in_channels:
-            raise InputError(f"Conv2d: input of shape {x.shape}, expected (N, {in_channels}, H, W)")
-        if min(output_side(side, kernel, *self.geometry) for side in x.shape[2:]) < 1:
+    def _output_shape(self, x):
+        """Shape of the output; raises InputError where x is no input of this layer."""
+        out_channels, in_channels, kernel, _ = self.params["weight"].shape
+        self._check_input(x, in_channels)
+        height, width = (output_side(side, kernel, *self.geometry) for side in x.shape[2:])
+        if min(height, width) < 1:
             raise InputError(f"Conv2d: input of shape {x.shape} is smaller than the kernel of side {kernel}")
+        return len(x), out_channels, height, width

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from minissd.errors import InputError
+
 
 class Layer:
     """One step of a network, with its backward pass written by hand.
@@ -67,3 +69,18 @@ class Layer:
                 f"{type(self).__name__}.backward needs a forward pass in training mode before it"
             )
         return self._saved
+
+    def _check_input(self, x, channels=None):
+        """Refuse what is no batch of maps; compiled code would read beyond the end of its arrays."""
+        name = type(self).__name__
+        if x.ndim != 4 or channels not in (None, x.shape[1]):
+            expected = "C" if channels is None else channels
+            raise InputError(f"{name}: input of shape {x.shape}, expected (N, {expected}, H, W)")
+        if x.dtype.name not in ("float32", "float64"):
+            raise InputError(f"{name}: input of dtype {x.dtype} (convert it: x.astype(np.float32))")
+
+    def _check_upstream(self, dy, shape):
+        """Refuse an upstream gradient of another shape than the output has."""
+        if dy.shape != tuple(shape):
+            name = type(self).__name__
+            raise InputError(f"{name}.backward: dy of shape {dy.shape}, expected the output's, {shape}")

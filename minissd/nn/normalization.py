@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 
 from minissd.backend import get_array_module
-from minissd.errors import InputError
 from minissd.nn import batchnorm_numba, batchnorm_readable
 from minissd.nn.layer import Layer
 
@@ -46,7 +45,7 @@ class L2Norm(Layer):
 
     def forward(self, x):
         """Normalise a batch (N, C, H, W)."""
-        _check_channels(self, x)
+        self._check_input(x, len(self.params["weight"]))
         xp = get_array_module(x)
         norm = xp.sqrt((x * x).sum(axis=1, keepdims=True) + x.dtype.type(self.eps))  # (N, 1, H, W)
         unit = x / norm
@@ -60,6 +59,7 @@ class L2Norm(Layer):
         part of the gradient along x is lost, because the length of x does not matter.
         """
         unit, norm = self._recall()
+        self._check_upstream(dy, unit.shape)
         self.grads["weight"] = (dy * unit).sum(axis=(0, 2, 3))
         g = dy * self._gamma(dy)
         return (g - unit * (unit * g).sum(axis=1, keepdims=True)) / norm
@@ -103,7 +103,7 @@ class BatchNorm2d(Layer):
 
     def forward(self, x):
         """Normalise a batch (N, C, H, W)."""
-        _check_channels(self, x)
+        self._check_input(x, len(self.params["weight"]))
         xp = get_array_module(x)
         if self.training and x.size:
             mean, variance = _functions(x).moments(x)  # (C,) float64
@@ -123,6 +123,7 @@ class BatchNorm2d(Layer):
         :math:`dx = \frac{\gamma}{\sigma} (dy - \overline{dy} - \hat x\,\overline{dy\,\hat x})`.
         """
         x, mean, inverse_std = self._recall()
+        self._check_upstream(dy, x.shape)
         sum_dy, sum_dy_x = _functions(x).gradient_sums(dy, x, mean)  # (C,) float64
         dgamma = sum_dy_x * inverse_std
         self.grads["weight"] = dgamma.astype(dy.dtype)
@@ -138,13 +139,6 @@ class BatchNorm2d(Layer):
         for name, value in (("running_mean", mean), ("running_var", unbiased)):
             running = self.buffers[name]
             running += (self.momentum * (value - running)).astype(running.dtype)
-
-
-def _check_channels(layer, x):
-    """Refuse an input of other channels, which compiled code would read beyond the end of its arrays."""
-    channels = len(layer.params["weight"])
-    if x.ndim != 4 or x.shape[1] != channels:
-        raise InputError(f"{type(layer).__name__}: input of shape {x.shape}, expected (N, {channels}, H, W)")
 
 
 def _functions(x):

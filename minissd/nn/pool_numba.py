@@ -36,7 +36,7 @@ def _pool(x, y, winner, kernel, stride, padding):
         for row in range(y.shape[1]):
             for column in range(y.shape[2]):
                 top, left = row * stride - padding, column * stride - padding
-                best, place = -np.inf, 0
+                best, place = -np.inf, max(0, -top) * kernel + max(0, -left)  # the first place on the map
                 for i in range(max(0, -top), min(kernel, height - top)):
                     for j in range(max(0, -left), min(kernel, width - left)):
                         value = x[m, top + i, left + j]

@@ -12,7 +12,9 @@ def pool(x, y_shape, kernel, stride, padding):
     """Pool with one strided slice per place of the window; returns y and the winning place (uint8)."""
     xp = get_array_module(x)
     y = xp.full(y_shape, -xp.inf, x.dtype)
-    winner = xp.zeros(y_shape, xp.uint8)
+    row, column = (xp.maximum(padding - stride * xp.arange(windows), 0) for windows in y_shape[2:])
+    winner = xp.empty(y_shape, xp.uint8)
+    winner[...] = row[:, None] * kernel + column  # the first place on the map
     padded = _padded(x, y_shape, kernel, stride, padding, -xp.inf)
     for place in range(kernel * kernel):
         candidate = _window_slice(padded, place, y_shape, kernel, stride)

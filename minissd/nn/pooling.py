@@ -40,6 +40,8 @@ class MaxPool2d(Layer):
             raise InputError(f"kernel_size: {kernel_size} (1 to 16: a winner's place is stored in 8 bits)")
         if not 0 <= padding <= kernel_size // 2:
             raise InputError(f"padding: {padding} (0 to half of kernel_size: else windows see only padding)")
+        if stride is not None and stride < 1:
+            raise InputError(f"stride: {stride} (give 1 or more)")
         self.kernel_size = kernel_size
         self.stride = kernel_size if stride is None else stride
         self.padding = padding
@@ -55,8 +57,7 @@ class MaxPool2d(Layer):
 
     def forward(self, x):
         """Pool a batch (N, C, H, W); returns (N, C, H', W')."""
-        if x.ndim != 4:
-            raise InputError(f"MaxPool2d: input of shape {x.shape}, expected (N, C, H, W)")
+        self._check_input(x)
         height, width = (self.output_side(side) for side in x.shape[2:])
         if min(height, width) < 1:
             raise InputError(f"MaxPool2d: input of shape {x.shape} is smaller than the window")
@@ -68,6 +69,7 @@ class MaxPool2d(Layer):
     def backward(self, dy):
         """Send each gradient to the place that won its window."""
         x_shape, winner = self._recall()
+        self._check_upstream(dy, winner.shape)
         return _functions(dy).unpool(dy, winner, x_shape, self.kernel_size, self.stride, self.padding)
 
 

@@ -8,6 +8,7 @@ while the shares run.
 from __future__ import annotations
 
 import itertools
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
 from functools import cache
@@ -21,16 +22,15 @@ def num_threads():
     return numba.config.NUMBA_NUM_THREADS
 
 
-def shares(work, least=1):
-    """Deal a list out to the threads in turn, `least` pieces or more to each.
+def shares(work):
+    """Deal a list out to the threads in turn; one empty share where there is no work.
 
     Examples
     --------
-    >>> import numba
-    >>> shares(["a", "b", "c"], least=2)  # not enough for two
-    [['a', 'b', 'c']]
+    >>> shares(["a"])  # one piece keeps one thread busy, however many there are
+    [['a']]
     """
-    threads = max(1, min(num_threads(), len(work) // least))
+    threads = max(1, min(num_threads(), len(work)))
     return [work[first::threads] for first in range(threads)]
 
 
@@ -59,7 +59,34 @@ def in_threads(function, pieces):
 
 def one_blas_thread():
     """Within this ``with`` block a matrix product uses only the thread that calls it."""
-    return _blas().limit(limits=1)
+    return _ONE_BLAS_THREAD
+
+
+class _OneBlasThread:
+    """The limit behind `one_blas_thread`, which several Python threads may hold at once.
+
+    BLAS has one limit for the whole process. The first holder sets it and the last one lifts it: if each
+    put back what it had found, two that overlap would leave BLAS at one thread for good.
+    """
+
+    def __init__(self):
+        self._lock = threading.Lock()
+        self._holders = 0
+
+    def __enter__(self):
+        with self._lock:
+            if self._holders == 0:
+                self._limit = _blas().limit(limits=1)
+            self._holders += 1
+
+    def __exit__(self, *error):
+        with self._lock:
+            self._holders -= 1
+            if self._holders == 0:
+                self._limit.restore_original_limits()
+
+
+_ONE_BLAS_THREAD = _OneBlasThread()
 
 
 @cache

@@ -98,6 +98,8 @@ def read(path):
         If there is no such file, it is cut off or damaged, or it is not one of minissd's.
     """
     path = Path(path)
+    if path.is_dir():
+        raise input_error(path, "is a folder, not a weight file", "name the .safetensors file in it")
     if not path.is_file():
         raise input_error(path, "no such file", "train a model first: minissd train --help")
     try:
@@ -204,8 +206,12 @@ def _require_same_model(wanted, found, path):
         if getattr(wanted, field) != getattr(found, field):
             raise InputError(
                 f"{path}: was trained with {getattr(found, field)} {meaning}, the model has "
-                f"{getattr(wanted, field)} (build the model with weights.load_model, or train anew)"
+                f"{getattr(wanted, field)} (use the model and the classes of these weights, or train anew without them)"
             )
     if wanted != found:
         differing = [f for f in wanted.to_dict() if getattr(wanted, f) != getattr(found, f)]
-        raise input_error(path, f"is of another configuration: {', '.join(differing)} differ")
+        raise input_error(
+            path,
+            f"is of another configuration: {', '.join(differing)} differ",
+            "use the model of these weights, or train anew without them",
+        )

@@ -141,8 +141,8 @@ def directional_derivative(value, array, direction, step=1e-8):
 
 def test_params_write_through_to_the_layers(rng):
     model = SSD(TWO_MAPS, rng)
-    model.params["conv4_head.bias"] = np.full_like(model.params["conv4_head.bias"], 7)
-    model.params["conv4_head.weight"][...] = 0
+    model.params["conv4_2_head.bias"] = np.full_like(model.params["conv4_2_head.bias"], 7)
+    model.params["conv4_2_head.weight"][...] = 0
     loc, _ = model.forward(np.zeros((1, 3, 32, 32), np.float32))
     np.testing.assert_array_equal(loc[0, : 4 * 4 * 4], 7)
 

@@ -1,0 +1,196 @@
+"""Sixteen float32 numbers as one value in compiled code.
+
+A processor adds or multiplies 4, 8 or 16 numbers in one instruction, if the compiler finds numbers that lie
+side by side and are treated alike. It often fails to. The type `Vector` says it outright: ``a + b`` adds
+sixteen pairs. LLVM maps it to one AVX-512 register, two AVX2 registers or four NEON registers, so the same
+code runs everywhere. All functions here work inside ``@njit`` functions only; arrays are one-dimensional,
+contiguous and float32.
+
+==============================  ======================================================
+``load(a, i)``                  the vector ``a[i : i + 16]``
+``load_first(a, i, n)``         ``a[i : i + n]``, then zeros; touches no memory behind
+``broadcast(x)``                sixteen times the number x
+``store(a, i, v)``              ``a[i : i + 16] = v``
+``store_first(a, i, v, n)``     ``a[i : i + n] = v[:n]``
+``v + w``, ``v - w``, ``v * w``  lane by lane; a product and a sum fuse into one instruction
+``maximum(v, low)``             lane by lane; a NaN in v stays
+``where_positive(x, v)``        v where x > 0, else 0: the gradient of ReLU
+==============================  ======================================================
+"""
+
+from __future__ import annotations
+
+import operator
+
+from llvmlite import ir
+from numba import njit, types
+from numba.core.datamodel import models
+from numba.extending import intrinsic, lower_builtin, register_model, type_callable
+
+LANES = 16
+
+FLOAT, INT32 = ir.FloatType(), ir.IntType(32)
+VECTOR = ir.VectorType(FLOAT, LANES)
+MASK = ir.VectorType(ir.IntType(1), LANES)
+ZERO = ir.Constant(VECTOR, [0.0] * LANES)
+
+
+class VectorType(types.Type):
+    """Numba's type of a vector."""
+
+    def __init__(self):
+        super().__init__(name=f"float32x{LANES}")
+
+
+vector = VectorType()
+
+
+@register_model(VectorType)
+class VectorModel(models.PrimitiveModel):
+    """A vector is an LLVM vector: it lives in a register, not in memory."""
+
+    def __init__(self, manager, numba_type):
+        super().__init__(manager, numba_type, VECTOR)
+
+
+def address(context, builder, array_type, array, index, llvm_type=VECTOR):
+    """Pointer to ``array[index]``, read as `llvm_type`. Emits code; for the other intrinsics."""
+    data = context.make_array(array_type)(context, builder, array).data
+    return builder.bitcast(builder.gep(data, [index]), llvm_type.as_pointer())
+
+
+def splat(builder, number):
+    """A vector of sixteen times `number`. Emits code."""
+    undefined = ir.Constant(VECTOR, ir.Undefined)
+    one_lane = builder.insert_element(undefined, number, INT32(0))
+    return builder.shuffle_vector(one_lane, undefined, ir.Constant(ir.VectorType(INT32, LANES), [0] * LANES))
+
+
+def first_lanes(builder, count):
+    """The mask whose first `count` lanes are set. Emits code."""
+    index = ir.VectorType(INT32, LANES)
+    undefined = ir.Constant(index, ir.Undefined)
+    one_lane = builder.insert_element(undefined, builder.trunc(count, INT32), INT32(0))
+    counts = builder.shuffle_vector(one_lane, undefined, ir.Constant(index, [0] * LANES))
+    return builder.icmp_signed("<", ir.Constant(index, list(range(LANES))), counts)
+
+
+@intrinsic
+def load(typing_context, array, index):
+    """``array[index : index + 16]``; float32 alignment is enough."""
+
+    def emit(context, builder, signature, args):
+        return builder.load(address(context, builder, signature.args[0], *args), align=4)
+
+    return vector(array, types.intp), emit
+
+
+@intrinsic
+def store(typing_context, array, index, value):
+    """``array[index : index + 16] = value``."""
+
+    def emit(context, builder, signature, args):
+        builder.store(args[2], address(context, builder, signature.args[0], *args[:2]), align=4)
+        return context.get_dummy_value()
+
+    return types.void(array, types.intp, vector), emit
+
+
+@intrinsic
+def load_first(typing_context, array, index, count):
+    """``array[index : index + count]`` and zeros behind; nothing behind is read."""
+
+    def emit(context, builder, signature, args):
+        pointer = address(context, builder, signature.args[0], *args[:2])
+        masked_load = builder.module.declare_intrinsic(
+            "llvm.masked.load", [VECTOR, pointer.type], ir.FunctionType(VECTOR, _masked(pointer, VECTOR))
+        )
+        return builder.call(masked_load, [pointer, INT32(4), first_lanes(builder, args[2]), ZERO])
+
+    return vector(array, types.intp, types.intp), emit
+
+
+@intrinsic
+def store_first(typing_context, array, index, value, count):
+    """``array[index : index + count] = value[:count]``."""
+
+    def emit(context, builder, signature, args):
+        pointer = address(context, builder, signature.args[0], *args[:2])
+        arguments = [VECTOR, pointer.type, INT32, MASK]
+        masked_store = builder.module.declare_intrinsic(
+            "llvm.masked.store", [VECTOR, pointer.type], ir.FunctionType(ir.VoidType(), arguments)
+        )
+        builder.call(masked_store, [args[2], pointer, INT32(4), first_lanes(builder, args[3])])
+        return context.get_dummy_value()
+
+    return types.void(array, types.intp, vector, types.intp), emit
+
+
+def _masked(pointer, result):
+    return [pointer.type, INT32, MASK, result]
+
+
+@intrinsic
+def broadcast(typing_context, number):
+    """Sixteen times `number`, converted to float32."""
+    return vector(types.float32), lambda context, builder, signature, args: splat(builder, args[0])
+
+
+@intrinsic
+def maximum(typing_context, value, low):
+    """The larger of each pair; where `value` is NaN, NaN."""
+
+    def emit(context, builder, signature, args):
+        value, low = args
+        return builder.select(builder.fcmp_ordered(">", low, value), low, value)
+
+    return vector(vector, vector), emit
+
+
+@intrinsic
+def where_positive(typing_context, condition, value):
+    """`value` where `condition` is above 0, else 0."""
+
+    def emit(context, builder, signature, args):
+        condition, value = args
+        return builder.select(builder.fcmp_ordered(">", condition, ZERO), value, ZERO)
+
+    return vector(vector, vector), emit
+
+
+def _define(python_operator, instruction):
+    @type_callable(python_operator)
+    def type_of(context):
+        def typer(left, right):
+            return vector if isinstance(left, VectorType) and isinstance(right, VectorType) else None
+
+        return typer
+
+    @lower_builtin(python_operator, VectorType, VectorType)
+    def emit(context, builder, signature, args):
+        return getattr(builder, instruction)(*args, flags=("contract",))
+
+
+for _operator, _instruction in ((operator.add, "fadd"), (operator.sub, "fsub"), (operator.mul, "fmul")):
+    _define(_operator, _instruction)
+
+
+@njit(nogil=True, forceinline=True)
+def copy(source, s, target, t, count):
+    """``target[t : t + count] = source[s : s + count]``, sixteen at a time."""
+    whole = count // LANES * LANES
+    for i in range(0, whole, LANES):
+        store(target, t + i, load(source, s + i))
+    if whole < count:
+        store_first(target, t + whole, load_first(source, s + whole, count - whole), count - whole)
+
+
+@njit(nogil=True, forceinline=True)
+def clear(target, t, count):
+    """``target[t : t + count] = 0``."""
+    whole = count // LANES * LANES
+    zero = broadcast(0)
+    for i in range(0, whole, LANES):
+        store(target, t + i, zero)
+    if whole < count:
+        store_first(target, t + whole, zero, count - whole)
