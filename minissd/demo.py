@@ -18,8 +18,8 @@ from minissd.predict import evaluate_model, predict
 from minissd.targets import make_targets
 from minissd.train import Trainer, TrainSettings
 
-STEPS = 300
-NUM_TRAIN, NUM_UNSEEN = 1200, 100
+STEPS = 400
+NUM_UNSEEN = 100
 SCENES = {"object_sizes": (0.14, 0.55), "clutter": 0.6}  # what two minutes of training can learn
 
 INTRO = (
@@ -71,14 +71,14 @@ def run(output, steps=STEPS, seed=0, progress=True):
         If the folder cannot be written.
     """
     output = writable_folder(output)
-    # Scene i of seed s is drawn from (s, i), so even and odd seeds never share a scene.
-    scenes = DrawnScenes(length=NUM_TRAIN, seed=2 * seed, **SCENES)
-    unseen = DrawnScenes(length=NUM_UNSEEN, seed=2 * seed + 1, **SCENES)
-    config = dataclasses.replace(TINY, num_classes=len(scenes.class_names) + 1)
-    model = SSD(config, np.random.default_rng(seed))
     settings = TrainSettings(
         steps=steps, seed=seed, augmentation="none", evaluate_every=0, checkpoint_every=0
     )
+    # Scene i of seed s is drawn from (s, i), so even and odd seeds never share a scene.
+    scenes = DrawnScenes(length=steps * settings.batch_size, seed=2 * seed, **SCENES)  # none comes twice
+    unseen = DrawnScenes(length=NUM_UNSEEN, seed=2 * seed + 1, **SCENES)
+    config = dataclasses.replace(TINY, num_classes=len(scenes.class_names) + 1)
+    model = SSD(config, np.random.default_rng(seed))
     trainer = Trainer(model, scenes, settings, output / "run", None, scenes.class_names, progress)
     trainer.run()
     result = evaluate_model(model, unseen)

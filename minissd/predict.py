@@ -29,11 +29,13 @@ def predict(model, images, batch_size=8, **thresholds):
     was_training = model.training
     model.eval()
     found = []
-    for start in range(0, len(images), batch_size):
-        x = network_input(images[start : start + batch_size], model.config)
-        loc, conf = model.forward(x)
-        found += detect(loc, conf, model.priors_cxcywh, variances=model.config.variances, **thresholds)
-    model.train(was_training)
+    try:
+        for start in range(0, len(images), batch_size):
+            x = network_input(images[start : start + batch_size], model.config)
+            loc, conf = model.forward(x)
+            found += detect(loc, conf, model.priors_cxcywh, variances=model.config.variances, **thresholds)
+    finally:
+        model.train(was_training)
     return found
 
 

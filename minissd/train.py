@@ -36,6 +36,15 @@ SCHEDULES = {
     "constant": lambda rate, steps: schedule.constant(rate),
 }
 
+NUMBERS = (  # fields of TrainSettings, what they must be; NaN is none of it
+    ("steps batch_size", "a whole number of 1 or more", lambda value: value >= 1),
+    ("min_negatives seed", "a whole number of 0 or more", lambda value: value >= 0),
+    ("evaluate_every checkpoint_every", "a whole number of 0 or more", lambda value: value >= 0),
+    ("learning_rate", "a number over 0", lambda value: 0 < value < math.inf),
+    ("weight_decay neg_pos_ratio alpha", "a number of 0 or more", lambda value: 0 <= value < math.inf),
+    ("momentum iou_threshold", "a number from 0 to 1", lambda value: 0 <= value <= 1),
+)
+
 COLUMNS = ("step", "learning_rate", "loss", "conf", "loc", "num_pos", "mAP")
 
 
@@ -90,14 +99,7 @@ class TrainSettings:
                 raise InputError(
                     f"{field}: no {noun} {getattr(self, field)!r} (choose one of {', '.join(choices)})"
                 )
-        whole = "a whole number of"
-        for names, wanted, holds in (
-            ("steps batch_size", f"{whole} 1 or more", lambda value: value >= 1),
-            ("min_negatives evaluate_every checkpoint_every seed", f"{whole} 0 or more", lambda v: v >= 0),
-            ("learning_rate", "a number over 0", lambda value: 0 < value < math.inf),
-            ("weight_decay neg_pos_ratio alpha", "a number of 0 or more", lambda v: 0 <= v < math.inf),
-            ("momentum iou_threshold", "a number from 0 to 1", lambda value: 0 <= value <= 1),
-        ):
+        for names, wanted, holds in NUMBERS:
             for field in names.split():
                 if not holds(getattr(self, field)):
                     raise InputError(f"{field}: {getattr(self, field)} is not {wanted}")

@@ -87,8 +87,10 @@ def _picture(options, path):
 
 
 def _as_json(path, image, found, class_names):
+    from minissd.boxes import clip
+
     height, width = image.shape[:2]
-    boxes_px = found.boxes_xyxy * [width, height, width, height]
+    boxes_px = clip(found.boxes_xyxy) * [width, height, width, height]
     return {
         "image": str(path),
         "width": width,

@@ -21,7 +21,9 @@ def add(commands):
         "minissd evaluate --data VOC2007 --split test --weights run/weights.safetensors --metric 11point",
     )
     parser.add_argument("--data", type=Path, required=True, metavar="DIR", help="VOC-format folder")
-    parser.add_argument("--split", default="val", help="pictures to evaluate on (default: val)")
+    parser.add_argument(
+        "--split", default="val", metavar="NAME", help="pictures to evaluate on (default: val)"
+    )
     parser.add_argument("--weights", type=Path, required=True, metavar="FILE", help="trained weights")
     parser.add_argument(
         "--metric",
@@ -36,7 +38,9 @@ def add(commands):
         metavar="X",
         help="overlap from which an object is found (default: 0.5)",
     )
-    parser.add_argument("--curves", type=figure_file, metavar="FILE", help="draw the precision-recall curves (.png)")
+    parser.add_argument(
+        "--curves", type=figure_file, metavar="FILE", help="draw precision-recall curves (.png)"
+    )
     parser.add_argument("--strict", action="store_true", help="refuse faulty boxes instead of skipping them")
     parser.add_argument("--json", action="store_true", help="print JSON")
 

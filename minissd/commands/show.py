@@ -62,7 +62,7 @@ def _add_priors(steps):
         "minissd show priors photo.jpg --model ssd300\n"
         "minissd show priors photo.jpg --model ssd300 --layer 2 --cell 5 5",
     )
-    parser.add_argument("--model", choices=MODELS, default="tiny", help="default: tiny")
+    parser.add_argument("--model", choices=MODELS, default="tiny", help="whose boxes (default: tiny)")
     parser.add_argument("--layer", type=count, metavar="K", help="number of the feature map, 0 the finest")
     parser.add_argument(
         "--cell",
@@ -93,7 +93,7 @@ def _add_matches(steps):
         "minissd show matches photo.jpg --annotation photo.xml --rule argmax",
     )
     parser.add_argument("--annotation", type=Path, required=True, metavar="XML", help="objects in VOC format")
-    parser.add_argument("--model", choices=MODELS, default="tiny", help="default: tiny")
+    parser.add_argument("--model", choices=MODELS, default="tiny", help="whose boxes (default: tiny)")
     parser.add_argument(
         "--rule",
         choices=RULES,
@@ -134,7 +134,11 @@ def _add_mining(steps):
     parser.add_argument("--annotation", type=Path, required=True, metavar="XML", help="objects in VOC format")
     add_model_options(parser)
     parser.add_argument(
-        "--neg-pos-ratio", type=not_negative, default=3, metavar="X", help="negatives per positive (default: 3)"
+        "--neg-pos-ratio",
+        type=not_negative,
+        default=3,
+        metavar="X",
+        help="per positive (default: 3)",
     )
 
 

@@ -5,7 +5,15 @@ from __future__ import annotations
 import dataclasses
 from pathlib import Path
 
-from minissd.commands.arguments import MODELS, add_command, count, fraction, not_negative, positive, positive_int
+from minissd.commands.arguments import (
+    MODELS,
+    add_command,
+    count,
+    fraction,
+    not_negative,
+    positive,
+    positive_int,
+)
 from minissd.errors import InputError
 
 SCENES = "scenes"  # --data scenes: drawn ones
@@ -46,9 +54,17 @@ def add(commands):
         "--split", default="train", metavar="NAME", help="pictures to learn from (default: train)"
     )
     parser.add_argument(
-        "--val-split", default="val", metavar="NAME", help="pictures to evaluate on, '' for none (default: val)"
+        "--val-split",
+        default="val",
+        metavar="NAME",
+        help="pictures to evaluate on, '' for none (default: val)",
     )
-    parser.add_argument("--model", choices=MODELS, default="tiny", help="default: tiny")
+    parser.add_argument(
+        "--model",
+        choices=MODELS,
+        default="tiny",
+        help="tiny (256 pixels, minutes on two cores), or ssd300 or ssd512 (VGG16, days) (default: tiny)",
+    )
     parser.add_argument("--output", type=Path, required=True, metavar="DIR", help="folder of the run")
     parser.add_argument("--weights", type=Path, metavar="FILE", help="start from these weights")
     parser.add_argument("--resume", action="store_true", help="go on from the checkpoint in --output")

@@ -55,9 +55,7 @@ def read_image(path, upright=True):
         except MemoryError:
             raise
         except Exception as error:  # a decoder fed with broken bytes may raise nearly anything
-            raise input_error(
-                path, f"the image cannot be decoded: {error}", "it may be cut off: copy it again"
-            ) from error
+            raise _undecodable(path, error) from error
 
 
 def image_size(path, upright=True):
@@ -78,7 +76,7 @@ def image_size(path, upright=True):
         try:
             orientation = picture.getexif().get(EXIF_ORIENTATION, 1) if upright else 1
         except Exception as error:
-            raise input_error(path, f"the header cannot be read: {error}", "copy the image again") from error
+            raise _undecodable(path, error) from error
     return (height, width) if orientation in (5, 6, 7, 8) else (width, height)
 
 
@@ -163,6 +161,10 @@ def _open(path):
             "make it smaller first",
         )
     return picture
+
+
+def _undecodable(path, error):
+    return input_error(path, f"the image cannot be decoded: {error}", "it may be cut off: copy it again")
 
 
 def _to_rgb(picture):

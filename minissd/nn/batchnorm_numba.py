@@ -1,7 +1,7 @@
 """`minissd.nn.batchnorm_readable`, compiled: one pass over memory each, channels shared out to the threads.
 
 Sums run in the array's own precision over short runs, which the processor adds many at a time, and in
-float64 from run to run, which keeps them as exact as a sum in float64.
+float64 from run to run: rounding does not grow with the size of the map, only with that of a run.
 """
 
 from __future__ import annotations

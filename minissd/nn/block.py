@@ -75,6 +75,7 @@ class ConvBlock(Layer):
     def backward(self, dy):
         """Return dx and fill ``grads``."""
         (y,) = self._recall()
+        self._check_upstream(dy, y.shape)
         dy = dy * (y > 0)
         if self.norm:
             dy = self.norm.backward(dy)

@@ -15,7 +15,8 @@ from minissd.backend import get_array_module
 from minissd.nn.conv_shape import output_side
 from minissd.nn.threads import in_threads, num_threads, one_blas_thread, shares
 
-BLOCK_BYTES = 2 << 20  # of columns: they stay in the cache
+BLOCK_BYTES = 16 << 20  # of columns, at the most
+CACHE_BYTES = 2 << 20  # of columns that are still in the cache when they are used
 
 
 def forward(x, weight, bias, stride, padding, dilation):
@@ -75,14 +76,18 @@ def run_shares(function, pieces):
 def blocks(y_shape, column_length, itemsize):
     """Cut the output into blocks whose columns take at most `BLOCK_BYTES`, one output row at the least.
 
+    A block is small enough for the cache, unless the weights are large: every block reads all of them, so
+    it should hold more columns than there are weights.
+
     Returns
     -------
     list of list of (slice, slice)
         Images and rows of each block: several whole images where they are small, else some rows of one
         image. Blocks of the same images are in one list.
     """
-    num_images, _, height, width = y_shape
-    rows_at_once = max(1, BLOCK_BYTES // max(column_length * width * itemsize, 1))
+    num_images, out_channels, height, width = y_shape
+    block_bytes = min(BLOCK_BYTES, max(CACHE_BYTES, 2 * out_channels * column_length * itemsize))
+    rows_at_once = max(1, block_bytes // max(column_length * width * itemsize, 1))
     fair_share = -(-num_images // num_threads())
     images_at_once = max(1, min(rows_at_once // max(height, 1), fair_share))
     return [

@@ -206,12 +206,12 @@ def _require_same_model(wanted, found, path):
         if getattr(wanted, field) != getattr(found, field):
             raise InputError(
                 f"{path}: was trained with {getattr(found, field)} {meaning}, the model has "
-                f"{getattr(wanted, field)} (use the model and the classes of these weights, or train anew without them)"
+                f"{getattr(wanted, field)} (use the model and classes of these weights, or do without)"
             )
     if wanted != found:
         differing = [f for f in wanted.to_dict() if getattr(wanted, f) != getattr(found, f)]
         raise input_error(
             path,
             f"is of another configuration: {', '.join(differing)} differ",
-            "use the model of these weights, or train anew without them",
+            "use the model of these weights, or train without them",
         )

@@ -176,7 +176,7 @@ def test_a_new_base_is_one_entry(monkeypatch, rng):
     ("config", "message"),
     [
         (dataclasses.replace(TINY, base="resnet"), "no base network 'resnet'"),
-        (dataclasses.replace(SSD300_VOC, base="tiny"), "6 feature maps, but base 'tiny' has 4"),
+        (dataclasses.replace(TINY, base="vgg16"), "4 feature maps, but base 'vgg16' has 7"),
     ],
 )
 def test_configurations_that_fit_no_base_are_refused(config, message):

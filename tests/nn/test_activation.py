@@ -3,8 +3,7 @@
 import numpy as np
 import pytest
 
-from minissd.nn import ReLU
-from minissd.nn.gradient_check import check_layer
+from minissd.nn import ReLU, check_layer
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
@@ -34,11 +33,23 @@ def test_empty_batch():
     assert relu.backward(relu.forward(np.zeros((0, 3, 2, 2)))).shape == (0, 3, 2, 2)
 
 
-def test_agrees_with_pytorch(shared_numbers):
-    numbers = shared_numbers("layers")
+def agrees_with(numbers):
     relu = ReLU()
     np.testing.assert_array_equal(relu.forward(numbers["relu_x"]), numbers["relu_y"])
     np.testing.assert_array_equal(relu.backward(numbers["relu_gy"]), numbers["relu_gx"])
+
+
+def test_agrees_with_pytorch(copied_numbers):
+    agrees_with(copied_numbers)
+
+
+def test_agrees_with_all_of_pytorchs_numbers(shared_numbers):
+    agrees_with(shared_numbers("layers"))
+
+
+def test_the_output_is_not_the_input():
+    x = np.ones(3)
+    assert not np.shares_memory(ReLU().forward(x), x)
 
 
 def test_backward_needs_a_forward_in_training_mode():

@@ -1,4 +1,4 @@
-"""What every layer promises: dtypes, arguments left alone, gradients overwritten, nothing kept at inference."""
+"""What every layer promises: dtypes, arguments left alone, grads overwritten, nothing kept at inference."""
 
 import numpy as np
 import pytest
@@ -50,7 +50,7 @@ def trained(make, rng, dtype=np.float64):
 @EVERY_LAYER
 @pytest.mark.parametrize("shape", [SHAPE, (1, 3, 4, 4), (7, 3, 3, 2)], ids=str)
 def test_gradients(make, shape, rng):
-    """An input of its own seed for every layer; the batch of seven is larger than any number of threads here."""
+    """The batch of seven is larger than the number of threads, and no multiple of it."""
     layer = trained(make, rng)
     errors = check_layer(layer, spread(shape, rng), rng, samples=40)
     assert set(errors) == {"x", *layer.params}

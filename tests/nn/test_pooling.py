@@ -1,17 +1,12 @@
 """Max pooling: by hand, ties, ceil mode, compiled and readable twins, PyTorch's numbers."""
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from minissd.errors import InputError
-from minissd.nn import MaxPool2d, pool_numba, pool_readable
-from minissd.nn.gradient_check import check_layer
-
-REFERENCE = Path(__file__).parents[1] / "reference" / "layers.npz"
+from minissd.nn import MaxPool2d, check_layer, pool_numba, pool_readable
 
 
 def distinct(shape, rng, dtype=np.float64):
@@ -56,6 +51,12 @@ def test_output_sides(kernel, stride, padding, side, floor, ceil):
         assert pool.forward(np.zeros((1, 1, side, side))).shape == (1, 1, expected, expected)
 
 
+def test_windows_do_not_overlap_unless_a_stride_is_given():
+    x = np.arange(36.0).reshape(1, 1, 6, 6)
+    np.testing.assert_array_equal(MaxPool2d(3).forward(x)[0, 0], [[14, 17], [32, 35]])
+    assert MaxPool2d(3, stride=1).forward(x).shape == (1, 1, 4, 4)
+
+
 def test_padding_never_wins_even_over_negative_values():
     x = np.full((1, 1, 2, 2), -5.0)
     np.testing.assert_array_equal(MaxPool2d(3, stride=1, padding=1).forward(x), x)
@@ -79,18 +80,19 @@ def test_of_equal_values_the_first_gets_the_gradient(twin):
     ceil_mode=st.booleans(),
     height=st.integers(1, 9),
     width=st.integers(1, 9),
-    values=st.sampled_from([3, 1000]),  # few values make many ties
+    values=st.sampled_from([1, 3, 1000]),  # few values make many ties
+    shift=st.sampled_from([0, -2000, -np.inf]),  # all values may be negative, or the lowest there is
     dtype=st.sampled_from([np.float32, np.float64]),
 )
 @settings(max_examples=80, deadline=None)
-def test_twins_agree_exactly(kernel, stride, padding, ceil_mode, height, width, values, dtype):
+def test_twins_agree_exactly(kernel, stride, padding, ceil_mode, height, width, values, shift, dtype):
     padding = min(padding, kernel // 2)
     pool = MaxPool2d(kernel, stride, padding, ceil_mode)
     sides = pool.output_side(height), pool.output_side(width)
     if min(height, width) + 2 * padding < kernel or min(sides) < 1:
         return
     rng = np.random.default_rng(kernel + 10 * height + 100 * width)
-    x = rng.integers(0, values, (2, 3, height, width)).astype(dtype)
+    x = (rng.integers(0, values, (2, 3, height, width)) + shift).astype(dtype)
     geometry = ((2, 3, *sides), kernel, stride, padding)
     (y, winner), (y_readable, winner_readable) = (
         pool_numba.pool(x, *geometry),
@@ -117,8 +119,8 @@ def agrees_with(numbers, i):
 
 
 @pytest.mark.parametrize("i", [0, 2, 4])
-def test_agrees_with_pytorch(i):
-    agrees_with(np.load(REFERENCE), i)
+def test_agrees_with_pytorch(i, copied_numbers):
+    agrees_with(copied_numbers, i)
 
 
 @pytest.mark.parametrize("i", range(5))
@@ -129,6 +131,17 @@ def test_agrees_with_all_of_pytorchs_cases(i, shared_numbers):
 @pytest.mark.parametrize("arguments", [(2,), (2, 2, 0, True), (3, 1, 1), (3, 2, 1, True)])
 def test_gradients(arguments, rng):
     check_layer(MaxPool2d(*arguments), distinct((2, 2, 5, 7), rng), rng)
+
+
+@pytest.mark.parametrize("twin", [pool_numba, pool_readable])
+def test_the_winner_is_on_the_map_even_if_nothing_is_larger_than_the_padding(twin):
+    """The window at the corner begins in the padding, whose place (0, 0) must not get the gradient."""
+    x = np.full((1, 1, 2, 2), -np.inf)
+    y, winner = twin.pool(x, (1, 1, 2, 2), 3, 1, 1)
+    np.testing.assert_array_equal(y, x)
+    np.testing.assert_array_equal(winner[0, 0], [[4, 3], [1, 0]])
+    dx = twin.unpool(np.array([[[[1.0, 2.0], [3.0, 4.0]]]]), winner, x.shape, 3, 1, 1)
+    np.testing.assert_array_equal(dx[0, 0], [[10, 0], [0, 0]])
 
 
 def test_input_is_unchanged_and_empty_batches_pass(rng):
@@ -148,7 +161,8 @@ def test_rows_not_in_memory_order_are_handled(rng):
 
 
 @pytest.mark.parametrize(
-    ("arguments", "name"), [((17,), "kernel_size"), ((2, 2, 2), "padding"), ((0,), "kernel_size")]
+    ("arguments", "name"),
+    [((17,), "kernel_size"), ((2, 2, 2), "padding"), ((0,), "kernel_size"), ((2, 0), "stride")],
 )
 def test_windows_that_cannot_be_pooled_are_named(arguments, name):
     """17 x 17 places are more than 8 bits can number; padding 2 makes windows of padding alone."""

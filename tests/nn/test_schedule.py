@@ -52,3 +52,29 @@ def test_very_short_runs_have_positive_rates(steps):
 def test_nothing_to_warm_up_and_nothing_to_anneal():
     assert warm_up(constant(1.0), 0)(0) == 1.0
     assert cosine(1.0, 0)(0) == 1.0
+
+
+def test_one_cycle_by_hand():
+    """Rising from 0.1 over 20 of 100 steps, then half a cosine of 80 steps down to a thousandth."""
+    rate = one_cycle(2.0, 100)
+    for step, expected in ((0, 0.2), (10, 2 * 0.55), (20, 2.0), (60, (2 + 0.002) / 2), (100, 0.002)):
+        assert rate(step) == pytest.approx(expected), step
+    assert rate(10_000) == pytest.approx(0.002)
+
+
+def test_a_step_is_all_that_a_schedule_knows():
+    """Asked in any order it gives the same, so that a resumed run goes on where it was."""
+    for make in (
+        lambda: step_decay(1.0, (10, 30)),
+        lambda: cosine(1.0, 40),
+        lambda: warm_up(cosine(1.0, 40), 5),
+        lambda: one_cycle(1.0, 40),
+    ):
+        used = make()
+        forwards = [used(step) for step in range(40)]
+        assert [used(step) for step in reversed(range(40))] == forwards[::-1]
+        assert make()(17) == forwards[17]
+
+
+def test_milestones_need_no_order():
+    assert [step_decay(1.0, (20, 10), 0.5)(step) for step in (9, 10, 20)] == [1.0, 0.5, 0.25]

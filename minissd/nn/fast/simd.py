@@ -24,6 +24,7 @@ import operator
 
 from llvmlite import ir
 from numba import njit, types
+from numba.core.cgutils import get_or_insert_function
 from numba.core.datamodel import models
 from numba.extending import intrinsic, lower_builtin, register_model, type_callable
 
@@ -102,9 +103,8 @@ def load_first(typing_context, array, index, count):
 
     def emit(context, builder, signature, args):
         pointer = address(context, builder, signature.args[0], *args[:2])
-        masked_load = builder.module.declare_intrinsic(
-            "llvm.masked.load", [VECTOR, pointer.type], ir.FunctionType(VECTOR, _masked(pointer, VECTOR))
-        )
+        form = ir.FunctionType(VECTOR, [pointer.type, INT32, MASK, VECTOR])
+        masked_load = get_or_insert_function(builder.module, form, "llvm.masked.load.v16f32.p0")
         return builder.call(masked_load, [pointer, INT32(4), first_lanes(builder, args[2]), ZERO])
 
     return vector(array, types.intp, types.intp), emit
@@ -116,18 +116,12 @@ def store_first(typing_context, array, index, value, count):
 
     def emit(context, builder, signature, args):
         pointer = address(context, builder, signature.args[0], *args[:2])
-        arguments = [VECTOR, pointer.type, INT32, MASK]
-        masked_store = builder.module.declare_intrinsic(
-            "llvm.masked.store", [VECTOR, pointer.type], ir.FunctionType(ir.VoidType(), arguments)
-        )
+        form = ir.FunctionType(ir.VoidType(), [VECTOR, pointer.type, INT32, MASK])
+        masked_store = get_or_insert_function(builder.module, form, "llvm.masked.store.v16f32.p0")
         builder.call(masked_store, [args[2], pointer, INT32(4), first_lanes(builder, args[3])])
         return context.get_dummy_value()
 
     return types.void(array, types.intp, vector, types.intp), emit
-
-
-def _masked(pointer, result):
-    return [pointer.type, INT32, MASK, result]
 
 
 @intrinsic

@@ -102,7 +102,9 @@ def add_products(typing_context, tile, a, i, row_step, b, j, column_step):
             where = _offset(builder, j, (column, column_step))
             right.append(builder.load(address(context, builder, signature.args[4], b, where), align=4))
         for row in range(size.rows):
-            pointer = address(context, builder, signature.args[1], a, _offset(builder, i, (row, row_step)), FLOAT)
+            pointer = address(
+                context, builder, signature.args[1], a, _offset(builder, i, (row, row_step)), FLOAT
+            )
             left = splat(builder, builder.load(pointer))
             for column in range(size.columns):
                 place = row * size.columns + column

@@ -1,0 +1,72 @@
+"""Channels last: the layout in memory that the fast kernels read and write.
+
+An array of shape (N, C, H, W) need not lie in memory in that order. With *channels last* the C numbers of one
+place are neighbours, so they fill vectors at any map size, and a place moves as one run of memory. The shape
+stays (N, C, H, W); only the strides differ, and nobody who looks at the array sees a difference.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+
+from minissd.nn.threads import in_threads, spans
+
+BLOCK = 16  # places that are transposed at a time: one cache line of each channel
+
+
+def nhwc(x):
+    """Channels-last view of an (N, C, H, W) array, copied only where its memory is in another order.
+
+    Parameters
+    ----------
+    x : ndarray of float32, (N, C, H, W)
+
+    Returns
+    -------
+    ndarray of float32, (N, H, W, C), contiguous
+
+    Examples
+    --------
+    >>> x = empty_channels_last((2, 3, 4, 5))
+    >>> nhwc(x).base is x.base
+    True
+    """
+    view = x.transpose(0, 2, 3, 1)
+    if view.flags.c_contiguous and view.flags.writeable:  # Numba would compile again for read-only arrays
+        return view
+    y = np.empty(view.shape, x.dtype)
+    rows = y.shape[0] * y.shape[1]
+    if x.size:
+        in_threads(lambda span: _to_channels_last(x, y, span.start, span.stop), spans(rows))
+    return y
+
+
+def empty_channels_last(shape, dtype=np.float32):
+    """An (N, C, H, W) array, not filled, whose memory has the channels last."""
+    n, c, h, w = shape
+    return np.empty((n, h, w, c), dtype).transpose(0, 3, 1, 2)
+
+
+def is_channels_last(x):
+    """Whether the channels are last in memory, so that `nhwc` does not copy.
+
+    Examples
+    --------
+    >>> is_channels_last(np.zeros((2, 3, 4, 5))), is_channels_last(empty_channels_last((2, 3, 4, 5)))
+    (False, True)
+    """
+    return x.ndim == 4 and x.transpose(0, 2, 3, 1).flags.c_contiguous
+
+
+@njit(cache=True, nogil=True)
+def _to_channels_last(x, y, first_row, last_row):
+    """Transpose image rows, sixteen places at a time, so that both sides stay in the cache."""
+    height, width, channels = y.shape[1:]
+    for row in range(first_row, last_row):
+        n, h = row // height, row % height
+        for start in range(0, width, BLOCK):
+            stop = min(start + BLOCK, width)
+            for c in range(channels):
+                for w in range(start, stop):
+                    y[n, h, w, c] = x[n, c, h, w]

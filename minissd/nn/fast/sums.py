@@ -1,0 +1,54 @@
+"""Sums over the places of a map, and other small things that every algorithm needs."""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+
+from minissd.nn.fast.simd import LANES, load_first, store_first
+from minissd.nn.threads import in_threads, spans
+
+RUN = 256  # places that are summed up in float32; runs are added in float64
+
+
+def padded_bias(bias, channels):
+    """The bias, or zeros where there is none, with zeros behind it up to whole pairs of vectors."""
+    padded = np.zeros(-(-channels // (2 * LANES)) * 2 * LANES, np.float32)
+    if bias is not None:
+        padded[:channels] = bias
+    return padded
+
+
+def channel_sums(dy):
+    """Sum of (N, H, W, C) over all but the channels: the gradient of a bias.
+
+    Examples
+    --------
+    >>> channel_sums(np.ones((2, 3, 5, 2), np.float32))
+    array([30., 30.], dtype=float32)
+    """
+    channels = dy.shape[3]
+    places = dy.size // channels if channels else 0
+    if places == 0:
+        return np.zeros(channels, np.float32)
+    flat = dy.reshape(-1)
+
+    def add_up(span):
+        total = np.zeros(channels)
+        _channel_sums(flat, channels, span.start, span.stop, np.zeros(channels, np.float32), total)
+        return total
+
+    return sum(in_threads(add_up, spans(places))).astype(np.float32)
+
+
+@njit(cache=True, nogil=True)
+def _channel_sums(dy, channels, first, last, run, total):
+    for start in range(first, last, RUN):
+        run[:] = 0
+        for place in range(start, min(start + RUN, last)):
+            for c in range(0, channels, LANES):
+                count = min(LANES, channels - c)
+                value = load_first(run, c, count) + load_first(dy, place * channels + c, count)
+                store_first(run, c, value, count)
+        for c in range(channels):
+            total[c] += run[c]

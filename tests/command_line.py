@@ -1,0 +1,77 @@
+"""Runs minissd's commands in this process, on small files that it makes."""
+
+import dataclasses
+import warnings
+
+import numpy as np
+
+from minissd import config, weights
+from minissd.cli import main
+from minissd.data import AnnotationWarning, DrawnScenes, write_voc
+from minissd.models import SSD
+
+CLASSES = ("circle", "square")
+SCENES = DrawnScenes(length=6, image_size=80, seed=5, class_names=CLASSES, max_objects=3)
+
+SMALL = dataclasses.replace(  # TINY at 64 pixels: a step takes milliseconds
+    config.TINY,
+    image_size=64,
+    feature_maps=(8, 4, 2),
+    steps=(8, 16, 32),
+    min_sizes=(8, 16, 32),
+    max_sizes=(16, 32, 60),
+    aspect_ratios=((2,), (2,), (2,)),
+)
+TRAIN = ("train", "--data", "voc", "--output", "run", "--steps", 2, "--batch-size", 2, "--quiet")
+
+
+class Result:
+    """What a command gave: exit code, and the lines of its two streams."""
+
+    def __init__(self, code, output, errors):
+        self.code, self.output = code, output
+        self.lines, self.errors = output.splitlines(), errors.splitlines()
+
+
+def run(capsys, *arguments):
+    """Run `minissd` with these arguments."""
+    capsys.readouterr()
+    with warnings.catch_warnings():
+        warnings.simplefilter("default", AnnotationWarning)  # the tests turn warnings into errors
+        code = main([str(argument) for argument in arguments])
+    return Result(code, *capsys.readouterr())
+
+
+def done(capsys, *arguments):
+    """Run a command that must succeed without a word on stderr; returns its lines."""
+    result = run(capsys, *arguments)
+    assert (result.code, result.errors) == (0, [])
+    return result.lines
+
+
+def refused(capsys, *arguments):
+    """Run a command that must be refused in one line; returns the line without ``minissd: ``."""
+    result = run(capsys, *arguments)
+    assert result.code == 2, result.output
+    assert len(result.errors) == 1, result.errors
+    assert result.errors[0].startswith("minissd: ")
+    return result.errors[0].removeprefix("minissd: ")
+
+
+def make_voc(folder):
+    """Write the scenes as a VOC folder: 4 to train on, 2 to validate."""
+    write_voc(folder, "train", [SCENES[i] for i in range(4)], CLASSES, image_format="png")
+    return write_voc(folder, "val", [SCENES[i] for i in (4, 5)], CLASSES, image_format="png")
+
+
+def make_weights(path, class_names=CLASSES, seed=0, **changes):
+    """Write random weights of a small SSD; `changes` are fields of its configuration."""
+    num_classes = max(len(class_names) + 1, 3)
+    model = SSD(dataclasses.replace(SMALL, num_classes=num_classes, **changes), np.random.default_rng(seed))
+    weights.save(model, path, class_names)
+    return path
+
+
+def files_in(folder):
+    """All files below a folder, hidden ones too, as sorted names relative to it."""
+    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())

@@ -1,0 +1,90 @@
+"""The page of pictures: whole, in order, and safe against its own texts."""
+
+from html.parser import HTMLParser
+
+import pytest
+
+from minissd.errors import InputError
+from minissd.page import Section, write_page
+
+NASTY = """<script>alert("a & b")</script> 'x' $title"""
+
+
+class Reader(HTMLParser):
+    """Collects tags with attributes, and texts by the tag they are in."""
+
+    def __init__(self):
+        super().__init__()
+        self.tags, self.open, self.texts = [], [], []
+
+    def handle_starttag(self, tag, attributes):
+        self.tags.append((tag, dict(attributes)))
+        if tag not in ("meta", "img"):
+            self.open.append(tag)
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        if data.strip():
+            self.texts.append((self.open[-1], data))
+
+
+def read(path):
+    reader = Reader()
+    reader.feed(path.read_text(encoding="utf-8"))
+    reader.close()
+    assert reader.open == []  # every tag is closed, in order
+    return reader
+
+
+def attributes(reader, tag, name):
+    return [values[name] for found, values in reader.tags if found == tag]
+
+
+def test_sections_come_in_order_with_number_title_picture_and_sentence(tmp_path):
+    sections = [Section("01_a.png", "First", "One."), Section("02_b.png", "Second", "Two.")]
+    write_page(tmp_path / "index.html", "The page", "Hello.", sections)
+    reader = read(tmp_path / "index.html")
+    assert [text for tag, text in reader.texts if tag in ("title", "h1")] == ["The page", "The page"]
+    assert [text for tag, text in reader.texts if tag == "p"] == ["Hello.", "One.", "Two."]
+    assert [text for tag, text in reader.texts if tag == "h2"] == ["1. First", "2. Second"]
+    assert attributes(reader, "img", "src") == ["01_a.png", "02_b.png"]
+    assert attributes(reader, "img", "alt") == ["First", "Second"]
+    links = [text for tag, text in reader.texts if tag == "a"]
+    assert links == ["First", "Second"]
+    assert [h.removeprefix("#") for h in attributes(reader, "a", "href")] == attributes(
+        reader, "section", "id"
+    )
+
+
+def test_texts_are_texts_and_not_html(tmp_path):
+    picture = """a"b<c>&'.png"""
+    write_page(tmp_path / "index.html", NASTY, NASTY, [Section(picture, NASTY, NASTY)])
+    reader = read(tmp_path / "index.html")
+    assert "script" not in {tag for tag, _ in reader.tags}
+    joined = {
+        tag: "".join(text for t, text in reader.texts if t == tag) for tag in ("title", "h1", "p", "h2", "a")
+    }
+    assert joined == {"title": NASTY, "h1": NASTY, "p": NASTY * 2, "h2": "1. " + NASTY, "a": NASTY}
+    assert attributes(reader, "img", "src") == [picture]
+    assert attributes(reader, "img", "alt") == [NASTY]
+    assert attributes(reader, "a", "href") == ["#" + attributes(reader, "section", "id")[0]]
+
+
+def test_letters_of_all_languages(tmp_path):
+    write_page(tmp_path / "index.html", "Übersicht × 梨", "", [])
+    assert "Übersicht × 梨" in (tmp_path / "index.html").read_bytes().decode("utf-8")
+    assert ("meta", {"charset": "utf-8"}) in read(tmp_path / "index.html").tags
+
+
+def test_nothing_is_fetched_from_elsewhere(tmp_path):
+    write_page(tmp_path / "index.html", "T", "I", [Section("a.png", "A", "B")])
+    text = (tmp_path / "index.html").read_text()
+    assert "http" not in text and "@import" not in text and "url(" not in text
+
+
+def test_a_page_that_cannot_be_written(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(InputError, match="index.html: cannot be written"):
+        write_page(tmp_path / "file" / "index.html", "T", "I", [])
