@@ -15,6 +15,7 @@ from minissd.commands import demo, detect, evaluate, show, train
 from minissd.errors import InputError
 
 USAGE_ERROR, INTERRUPTED, READER_GONE = 2, 130, 141
+LONGEST_MESSAGE = 800
 
 EXAMPLES = """\
 examples:
@@ -90,7 +91,10 @@ class _Parser(argparse.ArgumentParser):
 
 
 def _fail(message):
-    print(f"minissd: {message}", file=sys.stderr)
+    text = str(message)
+    if len(text) > LONGEST_MESSAGE:  # a list; where (at the start) and fix (at the end) matter most
+        text = f"{text[: LONGEST_MESSAGE // 2]} ... {text[-LONGEST_MESSAGE // 2 :]}"
+    print(f"minissd: {text}", file=sys.stderr)
     return USAGE_ERROR
 
 

@@ -18,7 +18,7 @@ from minissd.predict import evaluate_model, predict
 from minissd.targets import make_targets
 from minissd.train import Trainer, TrainSettings
 
-STEPS = 400
+STEPS = 300
 NUM_UNSEEN = 100
 SCENES = {"object_sizes": (0.14, 0.55), "clutter": 0.6}  # what two minutes of training can learn
 
@@ -139,8 +139,8 @@ class Story:
             "augmentation",
             "Augmentation",
             viz.draw_augmentation([sample, *(augment(sample, rng) for _ in range(5))], self.class_names),
-            "Colours change, the scene is expanded, cropped and mirrored, and the boxes follow: the network "
-            "never sees the same picture twice.",
+            "Of photographs there are never enough, so SSD makes many of one: colours change, the picture is "
+            "expanded, cropped and mirrored, and the boxes follow.",
         )
         yield self.picture(
             "default_boxes",

@@ -86,5 +86,5 @@ def test_nothing_is_fetched_from_elsewhere(tmp_path):
 
 def test_a_page_that_cannot_be_written(tmp_path):
     (tmp_path / "file").write_text("")
-    with pytest.raises(InputError, match="index.html: cannot be written"):
+    with pytest.raises(InputError, match=r"index\.html: cannot be written"):
         write_page(tmp_path / "file" / "index.html", "T", "I", [])

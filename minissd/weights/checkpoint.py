@@ -192,7 +192,11 @@ def put_arrays(model, arrays, path):
         if stores[name][name].shape != arrays[name].shape:
             problems.append(f"{name} has shape {arrays[name].shape} instead of {stores[name][name].shape}")
     if problems:
-        raise input_error(path, "does not fit the model: " + "; ".join(problems))
+        raise input_error(
+            path,
+            f"does not fit the model in {len(problems)} arrays: {'; '.join(problems)}",
+            "use the network that it was trained with, or train anew",
+        )
     for name, store in stores.items():
         store[name] = arrays[name].astype(store[name].dtype)
 

@@ -171,20 +171,23 @@ for _operator, _instruction in ((operator.add, "fadd"), (operator.sub, "fsub"), 
 
 @njit(nogil=True, forceinline=True)
 def copy(source, s, target, t, count):
-    """``target[t : t + count] = source[s : s + count]``, sixteen at a time."""
-    whole = count // LANES * LANES
-    for i in range(0, whole, LANES):
-        store(target, t + i, load(source, s + i))
-    if whole < count:
-        store_first(target, t + whole, load_first(source, s + whole, count - whole), count - whole)
+    """``target[t : t + count] = source[s : s + count]``, sixteen at a time.
+
+    The question in the loop keeps LLVM from calling the C library's memcpy, which costs more than a short run.
+    """
+    for i in range(0, count, LANES):
+        if count - i >= LANES:
+            store(target, t + i, load(source, s + i))
+        else:
+            store_first(target, t + i, load_first(source, s + i, count - i), count - i)
 
 
 @njit(nogil=True, forceinline=True)
 def clear(target, t, count):
     """``target[t : t + count] = 0``."""
-    whole = count // LANES * LANES
     zero = broadcast(0)
-    for i in range(0, whole, LANES):
-        store(target, t + i, zero)
-    if whole < count:
-        store_first(target, t + whole, zero, count - whole)
+    for i in range(0, count, LANES):
+        if count - i >= LANES:
+            store(target, t + i, zero)
+        else:
+            store_first(target, t + i, zero, count - i)

@@ -19,6 +19,14 @@ def padded_bias(bias, channels):
     return padded
 
 
+def bias_only(y, bias, relu):
+    """Fill an output (N, C, H, W) that no input reaches."""
+    y[...] = 0
+    if bias is not None:
+        y += bias[:, None, None]
+    return np.maximum(y, 0, out=y) if relu else y
+
+
 def channel_sums(dy):
     """Sum of (N, H, W, C) over all but the channels: the gradient of a bias.
 

@@ -25,12 +25,13 @@ import numpy as np
 from minissd.nn.conv_shape import output_side
 from minissd.nn.fast import winograd_kernels as kernels
 from minissd.nn.fast.layout import empty_channels_last, nhwc
+from minissd.nn.fast.sharing import in_shares, split_work, splits_chunks
 from minissd.nn.fast.simd import LANES
-from minissd.nn.fast.sums import channel_sums, padded_bias
+from minissd.nn.fast.sums import bias_only, channel_sums, padded_bias
 from minissd.nn.fast.tile import COLUMNS, ROWS
 from minissd.nn.fast.winograd_transforms import INPUT_SIDE, OUTPUT_SIDE, POINTS
 from minissd.nn.fast.workspace import aligned_zeros, workspace
-from minissd.nn.threads import in_threads, num_threads, spans
+from minissd.nn.threads import spans
 
 TRANSFORMED_FLOATS = 1 << 18  # of a block of input tiles: 1 MB
 BLOCK_LIMITS = 24, 96  # tiles in a block, at least and at most
@@ -114,7 +115,7 @@ def pack(weight, rotate=False):
         )
 
     workspace_of_caller = workspace()
-    _in_shares(run, spans(chunks))
+    in_shares(run, spans(chunks))
     return u
 
 
@@ -135,7 +136,7 @@ def _convolve(x, u, bias, y_shape, padding, dilation, relu=False):
     """Convolve with packed weights."""
     x, y_view = nhwc(x), empty_channels_last(y_shape)
     if y_view.size == 0 or x.size == 0:
-        return _without_inputs(y_view, bias, relu)
+        return bias_only(y_view, bias, relu)
     y = nhwc(y_view)
     depth, outputs = x.shape[3], y.shape[3]
     grid, num_tiles = _grid(y.shape, padding, dilation, depth)
@@ -163,7 +164,7 @@ def _convolve(x, u, bias, y_shape, padding, dilation, relu=False):
             buffers.buffer("scratch", share, SCRATCH_FLOATS),
         )
 
-    _in_shares(run, _split(num_tiles, math.ceil(outputs / LANES), depth))
+    in_shares(run, split_work(num_tiles, math.ceil(outputs / LANES), depth))
     return y_view
 
 
@@ -176,9 +177,8 @@ def _weight_gradient(x, dy, weight_shape, padding, dilation):
     chunks = math.ceil(outputs / LANES)
     grid, num_tiles = _grid(dy.shape, padding, dilation, inputs + outputs)
     size = chunks * POINTS * math.ceil(inputs / ROWS) * ROWS * LANES
-    work = _split(num_tiles, chunks, inputs)
-    by_tiles = len(work) > 1 and work[0][0] != work[1][0]  # then every thread sums up a part of its own
-    parts = len(work) if by_tiles else 1
+    work = split_work(num_tiles, chunks, inputs)
+    parts = 1 if splits_chunks(work) else len(work)  # threads with the same chunks sum up parts of their own
     buffers = workspace()
     du = buffers.buffer("weight gradient", 0, parts * size)
 
@@ -190,7 +190,7 @@ def _weight_gradient(x, dy, weight_shape, padding, dilation):
             dy.reshape(-1),
             dy.shape,
             du,
-            share * size if by_tiles else 0,
+            share * size if parts > 1 else 0,
             grid,
             tiles.start,
             tiles.stop,
@@ -209,8 +209,8 @@ def _weight_gradient(x, dy, weight_shape, padding, dilation):
             du, parts, size, outputs, inputs, flat, span.start, span.stop, scratch
         )
 
-    _in_shares(run, work)
-    _in_shares(unpack, spans(chunks))
+    in_shares(run, work)
+    in_shares(unpack, spans(chunks))
     return dweight
 
 
@@ -223,31 +223,3 @@ def _grid(y_shape, padding, dilation, channels):
     block = min(max(least, min(block, most)), num_tiles)
     block = math.ceil(block / ROWS) * ROWS
     return kernels.Grid(rows, columns, dilation, padding, block), num_tiles
-
-
-def _split(num_tiles, chunks, depth):
-    """Deal the work out to the threads: (tiles, chunks) for each.
-
-    Where the weights are few, each thread takes some tiles. Where they are many, each takes some output
-    channels, so that only its own part of the weights passes through its cache; then every thread transforms
-    all of the input, which costs little in comparison.
-    """
-    everything = slice(0, num_tiles), slice(0, chunks)
-    threads = num_threads()
-    if threads == 1:
-        return [everything]
-    if chunks * depth < 8192 or chunks < COLUMNS * threads:
-        return [(tiles, everything[1]) for tiles in spans(num_tiles)]
-    return [(everything[0], span) for span in spans(chunks)]
-
-
-def _without_inputs(y, bias, relu):
-    y[...] = 0
-    if bias is not None:
-        y += bias[:, None, None]
-    return np.maximum(y, 0, out=y) if relu else y
-
-
-def _in_shares(function, pieces):
-    """Call ``function(number, piece)`` for all pieces at once."""
-    in_threads(lambda numbered: function(*numbered), list(enumerate(pieces)))
