@@ -17,7 +17,7 @@ from minissd.targets import make_targets
 from minissd.viz.page import new_page, set_panel_title
 from minissd.viz.style import GROUND_TRUTH
 
-SCENE = 3  # of the unseen scenes
+SCENE = 44  # of the unseen scenes
 
 
 def draw(model, sample, class_names):

@@ -15,8 +15,9 @@ from minissd.files import writable_folder
 from minissd.models import SSD
 from minissd.page import Section, write_page
 from minissd.predict import evaluate_model, predict
+from minissd.settings import TrainSettings
 from minissd.targets import make_targets
-from minissd.train import Trainer, TrainSettings
+from minissd.train import Trainer
 
 STEPS = 300
 NUM_UNSEEN = 100

@@ -17,7 +17,7 @@ import pytest
 from command_line import CLASSES, SMALL, TRAIN, done, files_in, make_voc, make_weights, refused, run
 from PIL import Image
 
-from minissd import boxes, cli, config, demo, predict, priors, train, viz, weights
+from minissd import boxes, cli, config, demo, interrupt, predict, priors, settings, train, viz, weights
 from minissd.cli import build_parser, main
 from minissd.commands.train import SETTINGS
 from minissd.data import DrawnScenes, VOCDetection, read_image
@@ -97,9 +97,9 @@ def test_help_says_something_of_every_argument():
 
 
 def test_help_of_train_tells_the_true_defaults():
-    settings = train.TrainSettings()
+    defaults = settings.TrainSettings()
     assert {name: default for name, (_, _, default) in SETTINGS.items()} == {
-        name: getattr(settings, name) for name in SETTINGS
+        name: getattr(defaults, name) for name in SETTINGS
     }
 
 
@@ -182,7 +182,7 @@ def test_settings_are_refused_by_the_library_in_the_same_words(option, kind, ref
         message = refuse(*TRAINING.split(), "--" + name, text).removeprefix("--").partition(" (see")[0]
     else:
         with pytest.raises(InputError) as error:
-            train.TrainSettings(**{name.replace("-", "_"): number})
+            settings.TrainSettings(**{name.replace("-", "_"): number})
         message = str(error.value).replace("_", "-")
     assert re.fullmatch(rf"{name}: {text} is not a (whole )?number (over 0|of [01] or more)", message)
 
@@ -219,7 +219,7 @@ def test_train_on_drawn_scenes(minissd, monkeypatch):
 
 def test_options_reach_the_settings(minissd):
     minissd(*TRAIN, "--learning-rate", "0.003", "--augmentation", "none", "--seed", 4, "--val-split", "")
-    stored = train.read_settings("run")["training"]
+    stored = json.loads(Path("run/settings.json").read_text())["training"]
     assert (stored["learning_rate"], stored["augmentation"], stored["seed"]) == (0.003, "none", 4)
     assert stored["steps"] == stored["batch_size"] == 2
 
@@ -244,26 +244,25 @@ def test_resuming_a_finished_run_says_that_it_is_finished(minissd):
 def test_resuming_with_other_settings_is_refused(minissd, refuse):
     minissd(*TRAIN)
     line = refuse(*TRAIN, "--resume", "--learning-rate", "0.5", "--seed", 3)
-    assert line.startswith("run/settings.json: the run was started with other settings: learning_rate, seed")
+    words = "run/checkpoint.safetensors: the run was started with other settings: learning_rate, seed"
+    assert line.startswith(words)
 
 
 @pytest.mark.parametrize(
     ("spoil", "words"),
     [
-        (lambda run: (run / "checkpoint.safetensors").unlink(), "run: holds no checkpoint to resume"),
+        (lambda run: (run / "checkpoint.safetensors").unlink(), "run: holds no run to resume"),
         (
             lambda run: (run / "weights.safetensors").replace(run / "checkpoint.safetensors"),
             "run/checkpoint.safetensors: holds no state of a training run",
         ),
-        (lambda run: (run / "settings.json").write_text("[1"), "run/settings.json: is damaged: "),
-        (lambda run: (run / "settings.json").write_text("[]"), "run/settings.json: is damaged: "),
     ],
 )
 def test_resuming_a_damaged_run_is_refused(spoil, words, minissd, refuse):
     minissd(*TRAIN, "--val-split", "")
     spoil(Path("run"))
     line = refuse(*TRAIN, "--val-split", "", "--resume")
-    assert line.startswith(words) and line.endswith("(train without --resume)")
+    assert line.startswith(words) and "(train without --resume" in line
 
 
 def test_evaluate_prints_what_evaluate_model_gives(minissd):
@@ -425,7 +424,7 @@ def test_demo_writes_a_page_and_every_picture_on_it(minissd, monkeypatch):
 
 def test_an_interrupted_demo_does_not_offer_to_resume(capsys, monkeypatch):
     def stop(*arguments):
-        raise train.Interrupted("the same command with --resume")
+        raise interrupt.Interrupted("the same command with --resume")
 
     monkeypatch.setattr(demo, "run", stop)
     result = run(capsys, "demo", "--output", "out")

@@ -27,7 +27,7 @@ def add(commands):
 def run(options):
     """Run the demo and say where its page is."""
     from minissd import demo
-    from minissd.train import Interrupted
+    from minissd.interrupt import Interrupted
 
     try:
         result = demo.run(options.output, options.steps or demo.STEPS, options.seed, not options.quiet)

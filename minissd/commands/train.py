@@ -82,12 +82,11 @@ def run(options):
     from minissd import weights
     from minissd.config import CONFIGS
     from minissd.models import SSD
-    from minissd.train import Trainer, TrainSettings, read_settings
+    from minissd.settings import TrainSettings
+    from minissd.train import Trainer
 
     if options.resume and options.weights:
         raise InputError("--resume and --weights: give only one (a resumed run has its own weights)")
-    if options.resume:
-        read_settings(options.output)  # complain now, before a folder is made that holds nothing
     given = {name: getattr(options, name) for name in SETTINGS if getattr(options, name) is not None}
     settings = TrainSettings(**given)
     dataset, validation, class_names = _datasets(options)

@@ -63,7 +63,7 @@ def test_training_state_travels_apart_from_the_weights(model, tmp_path):
 
 
 def test_a_missing_file_is_named(tmp_path):
-    with pytest.raises(InputError, match="nowhere.safetensors: no such file"):
+    with pytest.raises(InputError, match=r"nowhere.safetensors: no such file"):
         weights.load_model(tmp_path / "nowhere.safetensors")
 
 
@@ -71,7 +71,7 @@ def test_a_missing_file_is_named(tmp_path):
 def test_a_file_that_is_cut_off_is_refused(file, keep):
     content = file.read_bytes()
     file.write_bytes(content[:keep])
-    with pytest.raises(InputError, match="weights.safetensors: not a complete safetensors file"):
+    with pytest.raises(InputError, match=r"weights.safetensors: not a complete safetensors file"):
         weights.load_model(file)
 
 
@@ -93,7 +93,7 @@ def rewrite(file, change_arrays=None, **change_metadata):
 @pytest.mark.parametrize("about", ["{", "{}", "[]", '{"config": {"name": "tiny"}}', "null", '{"config": 1}'])
 def test_damaged_metadata_is_refused(file, about):
     rewrite(file, minissd=about)
-    with pytest.raises(InputError, match="weights.safetensors: damaged metadata"):
+    with pytest.raises(InputError, match=r"weights.safetensors: damaged metadata"):
         weights.load_model(file)
 
 

@@ -213,9 +213,7 @@ def _weight_gradient(x, dy, weight_shape, geometry):
 
     def unpack(share, span):
         flat = dweight.reshape(-1)
-        kernels.unpack_weight_gradient(
-            dw, parts, size, taps, outputs, inputs, flat, span.start, span.stop
-        )
+        kernels.unpack_weight_gradient(dw, parts, size, taps, outputs, inputs, flat, span.start, span.stop)
 
     in_shares(run, work)
     in_shares(unpack, spans(chunks))

@@ -18,7 +18,7 @@ from collections import namedtuple
 
 from numba import njit
 
-from minissd.nn.fast.simd import LANES, broadcast, clear, copy, load, load_first, store_first
+from minissd.nn.fast.simd import LANES, broadcast, clear, copy, load, load_first, memory, store_first
 from minissd.nn.fast.tile import COLUMNS, ROWS, add_products, load_tile, store_tile, tile_maximum, zero_tile
 
 # The kernel, and the number of places that are worked on at a time.
@@ -40,18 +40,20 @@ def row_length(depth):
 def gather_row(x, place, left, width, channels, geometry, a, o):
     """Copy one kernel row; ``x[place]`` belongs to its first place, which is in column `left` of the map."""
     kernel, dilation = geometry.kernel, geometry.dilation
-    if dilation == 1:  # neighbours on the map are one run of memory
+    if dilation == 1 and left >= 0 and left + kernel <= width:  # neighbours on the map: one run of memory
+        copy(x, place, a, o, kernel * channels)
+    elif dilation == 1:
         first = min(kernel, max(0, -left)) * channels
         last = max(first, min(kernel, width - left) * channels)
         clear(a, o, first)
         copy(x, place + first, a, o + first, last - first)
         clear(a, o + last, kernel * channels - last)
-        return
-    for j in range(kernel):
-        if 0 <= left + j * dilation < width:
-            copy(x, place + j * dilation * channels, a, o + j * channels, channels)
-        else:
-            clear(a, o + j * channels, channels)
+    else:
+        for j in range(kernel):
+            if 0 <= left + j * dilation < width:
+                copy(x, place + j * dilation * channels, a, o + j * channels, channels)
+            else:
+                clear(a, o + j * channels, channels)
 
 
 @inlined
@@ -116,6 +118,7 @@ wide_products, narrow_products = _products(COLUMNS), _products(1)
 @compiled
 def convolve(x, x_shape, w, bias, low, y, y_shape, geometry, first_place, last_place, first, last, a, edge):
     """Outputs of some places, channels of the chunks from `first` to before `last`."""
+    x, w, bias, y, a, edge = memory(x), memory(w), memory(bias), memory(y), memory(a), memory(edge)
     channels = y_shape[3]
     depth = geometry.kernel * geometry.kernel * x_shape[3]
     row, panel = row_length(depth), depth * LANES
@@ -129,7 +132,9 @@ def convolve(x, x_shape, w, bias, low, y, y_shape, geometry, first_place, last_p
                 wide_products(a, row, places, w, b, depth, bias, channel, low, y, o, channels, channels, edge)
                 chunk += COLUMNS
             else:
-                narrow_products(a, row, places, w, b, depth, bias, channel, low, y, o, channels, channels, edge)
+                narrow_products(
+                    a, row, places, w, b, depth, bias, channel, low, y, o, channels, channels, edge
+                )
                 chunk += 1
 
 
@@ -155,8 +160,12 @@ def scatter(m, start, step, y_shape, begin, places, tap, geometry, dx, dx_shape,
 
 
 @compiled
-def send_back(dy, y_shape, w, zeros, dx, dx_shape, geometry, first_place, last_place, first, last, a, m, edge):
+def send_back(
+    dy, y_shape, w, zeros, dx, dx_shape, geometry, first_place, last_place, first, last, a, m, edge
+):
     """Add the gradient from some output places to the chunks of dx from `first` to before `last`."""
+    dy, w, zeros, dx = memory(dy), memory(w), memory(zeros), memory(dx)
+    a, m, edge = memory(a), memory(m), memory(edge)
     taps, outputs = geometry.kernel * geometry.kernel, y_shape[3]
     row, panel = row_length(outputs), outputs * LANES
     wide = COLUMNS * LANES
@@ -168,9 +177,13 @@ def send_back(dy, y_shape, w, zeros, dx, dx_shape, geometry, first_place, last_p
         while q < last * taps:
             columns = COLUMNS if q + COLUMNS <= last * taps else 1
             if columns == COLUMNS:
-                wide_products(a, row, places, w, q * panel, outputs, zeros, 0, NO_LIMIT, m, 0, wide, wide, edge)
+                wide_products(
+                    a, row, places, w, q * panel, outputs, zeros, 0, NO_LIMIT, m, 0, wide, wide, edge
+                )
             else:
-                narrow_products(a, row, places, w, q * panel, outputs, zeros, 0, NO_LIMIT, m, 0, wide, wide, edge)
+                narrow_products(
+                    a, row, places, w, q * panel, outputs, zeros, 0, NO_LIMIT, m, 0, wide, wide, edge
+                )
             for c in range(columns):
                 chunk, tap = (q + c) // taps, (q + c) % taps
                 scatter(
@@ -205,6 +218,7 @@ def correlate(x, x_shape, dy, y_shape, dw, start, geometry, first_place, last_pl
 
     It is added up in ``dw[start:]``, with the depth rounded up to whole register tiles.
     """
+    x, dy, dw, a, d = memory(x), memory(dy), memory(dw), memory(a), memory(d)
     outputs, block = y_shape[3], geometry.block
     depth = geometry.kernel * geometry.kernel * x_shape[3]
     row, panel, d_panel = row_length(depth), (depth + ROWS - 1) // ROWS * ROWS * LANES, block * LANES

@@ -3,8 +3,8 @@
 A processor adds or multiplies 4, 8 or 16 numbers in one instruction, if the compiler finds numbers that lie
 side by side and are treated alike. It often fails to. The type `Vector` says it outright: ``a + b`` adds
 sixteen pairs. LLVM maps it to one AVX-512 register, two AVX2 registers or four NEON registers, so the same
-code runs everywhere. All functions here work inside ``@njit`` functions only; arrays are one-dimensional,
-contiguous and float32.
+code runs everywhere. All functions here work inside ``@njit`` functions only, and on ``a = memory(array)``, a
+pointer to the numbers of a contiguous float32 array.
 
 ==============================  ======================================================
 ``load(a, i)``                  the vector ``a[i : i + 16]``
@@ -22,6 +22,7 @@ from __future__ import annotations
 
 import operator
 
+import llvmlite.binding
 from llvmlite import ir
 from numba import njit, types
 from numba.core.cgutils import get_or_insert_function
@@ -29,6 +30,7 @@ from numba.core.datamodel import models
 from numba.extending import intrinsic, lower_builtin, register_model, type_callable
 
 LANES = 16
+HAS_AVX512 = llvmlite.binding.get_host_cpu_features().get("avx512f", False)  # 32 registers, and masks
 
 FLOAT, INT32 = ir.FloatType(), ir.IntType(32)
 VECTOR = ir.VectorType(FLOAT, LANES)
@@ -54,10 +56,25 @@ class VectorModel(models.PrimitiveModel):
         super().__init__(manager, numba_type, VECTOR)
 
 
-def address(context, builder, array_type, array, index, llvm_type=VECTOR):
-    """Pointer to ``array[index]``, read as `llvm_type`. Emits code; for the other intrinsics."""
-    data = context.make_array(array_type)(context, builder, array).data
-    return builder.bitcast(builder.gep(data, [index]), llvm_type.as_pointer())
+@intrinsic
+def memory(typing_context, array):
+    """Where the numbers of a contiguous float32 array begin; the caller keeps the array alive.
+
+    Numba counts who uses an array whenever one is handed on, which in a short function costs more than the
+    work. A bare pointer is a number.
+    """
+    if not (isinstance(array, types.Array) and array.dtype == types.float32 and array.is_contig):
+        return None
+
+    def emit(context, builder, signature, args):
+        return context.make_array(array)(context, builder, args[0]).data
+
+    return types.CPointer(types.float32)(array), emit
+
+
+def address(builder, pointer, index, llvm_type=VECTOR):
+    """Pointer to number `index` of the memory, read as `llvm_type`. Emits code; for the other intrinsics."""
+    return builder.bitcast(builder.gep(pointer, [index]), llvm_type.as_pointer())
 
 
 def splat(builder, number):
@@ -81,7 +98,7 @@ def load(typing_context, array, index):
     """``array[index : index + 16]``; float32 alignment is enough."""
 
     def emit(context, builder, signature, args):
-        return builder.load(address(context, builder, signature.args[0], *args), align=4)
+        return builder.load(address(builder, *args), align=4)
 
     return vector(array, types.intp), emit
 
@@ -91,7 +108,7 @@ def store(typing_context, array, index, value):
     """``array[index : index + 16] = value``."""
 
     def emit(context, builder, signature, args):
-        builder.store(args[2], address(context, builder, signature.args[0], *args[:2]), align=4)
+        builder.store(args[2], address(builder, *args[:2]), align=4)
         return context.get_dummy_value()
 
     return types.void(array, types.intp, vector), emit
@@ -102,7 +119,7 @@ def load_first(typing_context, array, index, count):
     """``array[index : index + count]`` and zeros behind; nothing behind is read."""
 
     def emit(context, builder, signature, args):
-        pointer = address(context, builder, signature.args[0], *args[:2])
+        pointer = address(builder, *args[:2])
         form = ir.FunctionType(VECTOR, [pointer.type, INT32, MASK, VECTOR])
         masked_load = get_or_insert_function(builder.module, form, "llvm.masked.load.v16f32.p0")
         return builder.call(masked_load, [pointer, INT32(4), first_lanes(builder, args[2]), ZERO])
@@ -115,7 +132,7 @@ def store_first(typing_context, array, index, value, count):
     """``array[index : index + count] = value[:count]``."""
 
     def emit(context, builder, signature, args):
-        pointer = address(context, builder, signature.args[0], *args[:2])
+        pointer = address(builder, *args[:2])
         form = ir.FunctionType(ir.VoidType(), [VECTOR, pointer.type, INT32, MASK])
         masked_store = get_or_insert_function(builder.module, form, "llvm.masked.store.v16f32.p0")
         builder.call(masked_store, [args[2], pointer, INT32(4), first_lanes(builder, args[3])])
@@ -173,21 +190,21 @@ for _operator, _instruction in ((operator.add, "fadd"), (operator.sub, "fsub"), 
 def copy(source, s, target, t, count):
     """``target[t : t + count] = source[s : s + count]``, sixteen at a time.
 
-    The question in the loop keeps LLVM from calling the C library's memcpy, which costs more than a short run.
+    LLVM turns a plain loop of loads and stores into a call of memcpy, which for a short run costs more than
+    the copy. Masked ones it leaves alone, and where there are mask registers they are as fast.
     """
-    for i in range(0, count, LANES):
-        if count - i >= LANES:
-            store(target, t + i, load(source, s + i))
-        else:
-            store_first(target, t + i, load_first(source, s + i, count - i), count - i)
+    if count <= LANES:
+        store_first(target, t, load_first(source, s, count), count)
+        return
+    whole = 0 if HAS_AVX512 else count // LANES * LANES
+    for i in range(0, whole, LANES):
+        store(target, t + i, load(source, s + i))
+    for i in range(whole, count, LANES):
+        store_first(target, t + i, load_first(source, s + i, count - i), count - i)
 
 
 @njit(nogil=True, forceinline=True)
 def clear(target, t, count):
     """``target[t : t + count] = 0``."""
-    zero = broadcast(0)
     for i in range(0, count, LANES):
-        if count - i >= LANES:
-            store(target, t + i, zero)
-        else:
-            store_first(target, t + i, zero, count - i)
+        store_first(target, t + i, broadcast(0), count - i)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from minissd.nn.fast.simd import LANES, load_first, store_first
+from minissd.nn.fast.simd import LANES, load_first, memory, store_first
 from minissd.nn.threads import in_threads, spans
 
 RUN = 256  # places that are summed up in float32; runs are added in float64
@@ -51,12 +51,13 @@ def channel_sums(dy):
 
 @njit(cache=True, nogil=True)
 def _channel_sums(dy, channels, first, last, run, total):
+    values, sums = memory(dy), memory(run)
     for start in range(first, last, RUN):
         run[:] = 0
         for place in range(start, min(start + RUN, last)):
             for c in range(0, channels, LANES):
                 count = min(LANES, channels - c)
-                value = load_first(run, c, count) + load_first(dy, place * channels + c, count)
-                store_first(run, c, value, count)
+                value = load_first(sums, c, count) + load_first(values, place * channels + c, count)
+                store_first(sums, c, value, count)
         for c in range(channels):
             total[c] += run[c]

@@ -17,16 +17,15 @@ A tile counts its columns in vectors of sixteen. All functions work inside ``@nj
 
 from __future__ import annotations
 
-import llvmlite.binding
 from llvmlite import ir
 from numba import types
 from numba.core.datamodel import models
 from numba.extending import intrinsic, register_model
 
-from minissd.nn.fast.simd import FLOAT, LANES, VECTOR, VectorType, address, splat, vector
+from minissd.nn.fast.simd import FLOAT, HAS_AVX512, LANES, VECTOR, address, splat, vector
 
 ROWS = 6
-COLUMNS = 2 if llvmlite.binding.get_host_cpu_features().get("avx512f") else 1
+COLUMNS = 2 if HAS_AVX512 else 1
 
 
 class TileType(types.Type):
@@ -68,7 +67,7 @@ def load_tile(typing_context, like, array, index, row_step, column_step):
         tile, array, index, row_step, column_step = args
         for place, row, column in signature.return_type.places():
             where = _offset(builder, index, (row, row_step), (column, column_step))
-            pointer = address(context, builder, signature.args[1], array, where)
+            pointer = address(builder, array, where)
             tile = builder.insert_value(tile, builder.load(pointer, align=4), place)
         return tile
 
@@ -83,7 +82,7 @@ def store_tile(typing_context, tile, array, index, row_step, column_step):
         tile, array, index, row_step, column_step = args
         for place, row, column in signature.args[0].places():
             where = _offset(builder, index, (row, row_step), (column, column_step))
-            pointer = address(context, builder, signature.args[1], array, where)
+            pointer = address(builder, array, where)
             builder.store(builder.extract_value(tile, place), pointer, align=4)
         return context.get_dummy_value()
 
@@ -100,11 +99,9 @@ def add_products(typing_context, tile, a, i, row_step, b, j, column_step):
         right = []
         for column in range(size.columns):
             where = _offset(builder, j, (column, column_step))
-            right.append(builder.load(address(context, builder, signature.args[4], b, where), align=4))
+            right.append(builder.load(address(builder, b, where), align=4))
         for row in range(size.rows):
-            pointer = address(
-                context, builder, signature.args[1], a, _offset(builder, i, (row, row_step)), FLOAT
-            )
+            pointer = address(builder, a, _offset(builder, i, (row, row_step)), FLOAT)
             left = splat(builder, builder.load(pointer))
             for column in range(size.columns):
                 place = row * size.columns + column

@@ -110,9 +110,7 @@ def pack(weight, rotate=False):
 
     def run(share, span):
         scratch = workspace_of_caller.buffer("scratch", share, SCRATCH_FLOATS)
-        kernels.pack_weights(
-            weight.reshape(-1), *layout, outputs, inputs, u, span.start, span.stop, scratch
-        )
+        kernels.pack_weights(weight.reshape(-1), *layout, outputs, inputs, u, span.start, span.stop, scratch)
 
     workspace_of_caller = workspace()
     in_shares(run, spans(chunks))
@@ -205,9 +203,7 @@ def _weight_gradient(x, dy, weight_shape, padding, dilation):
     def unpack(share, span):
         scratch = buffers.buffer("scratch", share, SCRATCH_FLOATS)
         flat = dweight.reshape(-1)
-        kernels.unpack_weight_gradient(
-            du, parts, size, outputs, inputs, flat, span.start, span.stop, scratch
-        )
+        kernels.unpack_weight_gradient(du, parts, size, outputs, inputs, flat, span.start, span.stop, scratch)
 
     in_shares(run, work)
     in_shares(unpack, spans(chunks))

@@ -18,7 +18,7 @@ from collections import namedtuple
 
 from numba import njit
 
-from minissd.nn.fast.simd import LANES, broadcast, clear, copy, load, maximum, store, store_first
+from minissd.nn.fast.simd import LANES, broadcast, clear, copy, load, maximum, memory, store, store_first
 from minissd.nn.fast.tile import COLUMNS, ROWS, add_products, load_tile, store_tile, zero_tile
 from minissd.nn.fast.winograd_transforms import (
     INPUT_SIDE,
@@ -158,8 +158,12 @@ wide_products, narrow_products = _products(COLUMNS), _products(1)
 
 
 @compiled
-def convolve(x, x_shape, u, bias, low, y, y_shape, grid, first_tile, last_tile, first, last, v, m, patch, scratch):
+def convolve(
+    x, x_shape, u, bias, low, y, y_shape, grid, first_tile, last_tile, first, last, v, m, patch, scratch
+):
     """Outputs of some tiles, channels of the chunks from `first` to before `last`."""
+    x, u, bias, y = memory(x), memory(u), memory(bias), memory(y)
+    v, m, patch, scratch = memory(v), memory(m), memory(patch), memory(scratch)
     depth = x_shape[3]
     row = up_to_lanes(depth) + LANES
     point_step, panel = grid.block * row, POINTS * depth * LANES
@@ -207,11 +211,15 @@ wide_outer_products, narrow_outer_products = _outer_products(COLUMNS), _outer_pr
 
 
 @compiled
-def correlate(x, x_shape, dy, dy_shape, du, start, grid, first_tile, last_tile, first, last, v, d, patch, scratch):
+def correlate(
+    x, x_shape, dy, dy_shape, du, start, grid, first_tile, last_tile, first, last, v, d, patch, scratch
+):
     """Gradient of the transformed weights from some tiles, for the chunks from `first` to before `last`.
 
     It is added up in ``du[start:]``, with the input channels rounded up to whole register tiles.
     """
+    x, dy, du, v, d = memory(x), memory(dy), memory(du), memory(v), memory(d)
+    patch, scratch = memory(patch), memory(scratch)
     depth, block = x_shape[3], grid.block
     row = up_to_lanes(depth) + LANES
     point_step, d_panel = block * row, block * LANES
@@ -242,23 +250,26 @@ def correlate(x, x_shape, dy, dy_shape, du, start, grid, first_tile, last_tile, 
 def pack_weights(weight, start, output_step, input_step, tap_step, outputs, inputs, u, first, last, scratch):
     """Transform the weights of some chunks. Tap k of output o and input i is at
     ``weight[start + o * output_step + i * input_step + k * tap_step]``."""
-    taps = POINTS * LANES  # the taps of sixteen outputs, behind what the transform needs
+    numbers, taps = (
+        memory(scratch),
+        POINTS * LANES,
+    )  # the taps of sixteen outputs, behind what the transform needs
     for chunk in range(first, last):
         count = min(LANES, outputs - chunk * LANES)
-        clear(scratch, taps, 9 * LANES)
+        scratch[taps : taps + 9 * LANES] = 0
         for i in range(inputs):
             for lane in range(count):
                 tap = start + (chunk * LANES + lane) * output_step + i * input_step
                 for k in range(9):
                     scratch[taps + k * LANES + lane] = weight[tap + k * tap_step]
             o = (chunk * POINTS * inputs + i) * LANES
-            transform_weight(scratch, taps, scratch, u, o, inputs * LANES)
+            transform_weight(numbers, taps, numbers, memory(u), o, inputs * LANES)
 
 
 @compiled
 def unpack_weight_gradient(du, parts, part_step, outputs, inputs, dweight, first, last, scratch):
     """Add up the parts of du and transform them back into ``dweight`` (O, I, 3, 3)."""
-    taps = POINTS * LANES
+    u, numbers, taps = memory(du), memory(scratch), POINTS * LANES
     point_step = (inputs + ROWS - 1) // ROWS * ROWS * LANES
     for chunk in range(first, last):
         count = min(LANES, outputs - chunk * LANES)
@@ -267,8 +278,8 @@ def unpack_weight_gradient(du, parts, part_step, outputs, inputs, dweight, first
             for part in range(1, parts):
                 for point in range(POINTS):
                     p = o + point * point_step
-                    store(du, p, load(du, p) + load(du, p + part * part_step))
-            transform_weight_gradient(du, o, point_step, scratch, scratch, taps)
+                    store(u, p, load(u, p) + load(u, p + part * part_step))
+            transform_weight_gradient(u, o, point_step, numbers, numbers, taps)
             for lane in range(count):
                 target = ((chunk * LANES + lane) * inputs + i) * 9
                 for k in range(9):

@@ -1,0 +1,102 @@
+"""What decides the course of a training run: the settings, their checks and their file."""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from minissd import matching
+from minissd.data import Resize, SSDAugmentation, mild
+from minissd.errors import InputError
+from minissd.files import written_whole
+from minissd.nn import schedule
+
+FILE = "settings.json"
+
+AUGMENTATIONS = {"ssd": SSDAugmentation, "mild": mild, "none": Resize}
+
+SCHEDULES = {
+    "one-cycle": lambda rate, steps: schedule.one_cycle(rate, steps),
+    "cosine": lambda rate, steps: schedule.cosine(rate, steps),
+    "step": lambda rate, steps: schedule.step_decay(rate, (steps * 2 // 3, steps * 5 // 6)),
+    "constant": lambda rate, steps: schedule.constant(rate),
+}
+
+NUMBERS = (  # fields of TrainSettings, what they must be; NaN is none of it
+    ("steps batch_size", "a whole number of 1 or more", lambda value: value >= 1),
+    ("min_negatives seed", "a whole number of 0 or more", lambda value: value >= 0),
+    ("evaluate_every checkpoint_every", "a whole number of 0 or more", lambda value: value >= 0),
+    ("learning_rate", "a number over 0", lambda value: 0 < value < math.inf),
+    ("weight_decay neg_pos_ratio alpha", "a number of 0 or more", lambda value: 0 <= value < math.inf),
+    ("momentum iou_threshold", "a number from 0 to 1", lambda value: 0 <= value <= 1),
+)
+
+
+@dataclass(frozen=True)
+class TrainSettings:
+    """Everything that decides what a training run computes; stored beside its weights.
+
+    Attributes
+    ----------
+    steps, batch_size : int
+    learning_rate : float
+        The peak; `schedule`, a key of `SCHEDULES`, says how it changes with the step.
+    momentum, weight_decay, bias_learning_rate_factor, decay_biases, max_gradient_norm
+        See `minissd.nn.SGD`.
+    augmentation : str
+        ``"ssd"`` (the paper's), ``"mild"`` (flips and mild crops, for few pictures) or ``"none"``.
+    matching_rule, iou_threshold
+        See `minissd.matching.match`.
+    neg_pos_ratio, min_negatives, alpha
+        See `minissd.loss.multibox_loss`.
+    evaluate_every, checkpoint_every : int
+        In steps; 0 is only at the end.
+    seed : int
+    """
+
+    steps: int = 1200
+    batch_size: int = 8
+    learning_rate: float = 0.04
+    schedule: str = "one-cycle"
+    momentum: float = 0.9
+    weight_decay: float = 5e-4
+    bias_learning_rate_factor: float = 1.0
+    decay_biases: bool = True
+    max_gradient_norm: float | None = 10.0
+    augmentation: str = "mild"
+    matching_rule: str = "bipartite"
+    iou_threshold: float = 0.5
+    neg_pos_ratio: float = 3
+    min_negatives: int = 0
+    alpha: float = 1.0
+    evaluate_every: int = 300
+    checkpoint_every: int = 100
+    seed: int = 0
+
+    def __post_init__(self):
+        for field, noun, choices in (
+            ("schedule", "schedule", SCHEDULES),
+            ("augmentation", "augmentation", AUGMENTATIONS),
+            ("matching_rule", "matching rule", matching.RULES),
+        ):
+            if getattr(self, field) not in choices:
+                raise InputError(
+                    f"{field}: no {noun} {getattr(self, field)!r} (choose one of {', '.join(choices)})"
+                )
+        for names, wanted, holds in NUMBERS:
+            for field in names.split():
+                if not holds(getattr(self, field)):
+                    raise InputError(f"{field}: {getattr(self, field)} is not {wanted}")
+
+
+def write_settings(folder, settings, config, class_names):
+    """Write a run's ``settings.json``: settings, configuration and class names."""
+    values = {
+        "training": asdict(settings),
+        "config": config.to_dict(),
+        "class_names": list(class_names),
+    }
+    with written_whole(Path(folder) / FILE) as path:
+        path.write_text(json.dumps(values, indent=2) + "\n")
