@@ -56,7 +56,7 @@ class TrainSettings:
     seed : int
     """
 
-    steps: int = 1200
+    steps: int = 600
     batch_size: int = 8
     learning_rate: float = 0.04
     schedule: str = "one-cycle"
@@ -71,7 +71,7 @@ class TrainSettings:
     neg_pos_ratio: float = 3
     min_negatives: int = 0
     alpha: float = 1.0
-    evaluate_every: int = 300
+    evaluate_every: int = 200
     checkpoint_every: int = 100
     seed: int = 0
 

@@ -73,6 +73,7 @@ class Trainer:
             decay_biases=settings.decay_biases,
             max_gradient_norm=settings.max_gradient_norm,
         )
+        model.first_layer.needs_input_gradient = False  # nobody uses the gradient for the images
         self.step = 0
         self.rows: list[dict] = []
 

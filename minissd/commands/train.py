@@ -20,7 +20,7 @@ SCENES = "scenes"  # --data scenes: drawn ones
 
 # Options that set a field of TrainSettings: type, meaning, default (only said here; TrainSettings has it).
 SETTINGS = {
-    "steps": (positive_int, "batches to learn from", 1200),
+    "steps": (positive_int, "batches to learn from", 600),
     "batch_size": (positive_int, "pictures in a batch", 8),
     "learning_rate": (positive, "its highest value", 0.04),
     "schedule": (str, "how it changes: one-cycle, cosine, step or constant", "one-cycle"),
@@ -30,7 +30,7 @@ SETTINGS = {
     "iou_threshold": (fraction, "IoU from which a default box is matched", 0.5),
     "neg_pos_ratio": (not_negative, "mined negatives per positive", 3),
     "min_negatives": (count, "mined negatives per picture at least", 0),
-    "evaluate_every": (count, "steps between evaluations, 0 for only the last", 300),
+    "evaluate_every": (count, "steps between evaluations, 0 for only the last", 200),
     "checkpoint_every": (count, "steps between checkpoints, 0 for only the last", 100),
     "seed": (count, "of weights, order and augmentation", 0),
 }

@@ -35,6 +35,8 @@ class SSD(Layer):
         Every layer by its name: ``conv1_1``, ``conv4_3_norm``, ``fc7``, ``conv4_3_head``...
     params, grads, buffers : mapping of str to array
         Of all layers, as in ``params["conv4_3.weight"]``.
+    first_layer : Layer
+        The one that sees the images.
     source_names : list of str
         Names of the layers whose outputs feed the heads.
 
@@ -75,6 +77,7 @@ class SSD(Layer):
             for stage, k in zip(stages, config.boxes_per_cell)
         ]
         self.layers = _layers_by_name(stages, self.heads)
+        self.first_layer = stages[0].layers[0][1]
         self.params = NamedArrays(self.layers, "params")
         self.grads = NamedArrays(self.layers, "grads")
         self.buffers = NamedArrays(self.layers, "buffers")
@@ -126,8 +129,8 @@ class SSD(Layer):
 
         Returns
         -------
-        ndarray, (N, 3, S, S)
-            Gradient for the images.
+        ndarray, (N, 3, S, S), or None
+            Gradient for the images; None if ``first_layer.needs_input_gradient`` is False.
         """
         dx = None
         end = dloc.shape[1]

@@ -63,6 +63,15 @@ class ConvBlock(Layer):
         self.grads = NamedArrays(self.layers, "grads")
         self.buffers = NamedArrays(self.layers, "buffers")
 
+    @property
+    def needs_input_gradient(self):
+        """See `Conv2d`."""
+        return self.conv.needs_input_gradient
+
+    @needs_input_gradient.setter
+    def needs_input_gradient(self, needed):
+        self.conv.needs_input_gradient = needed
+
     def forward(self, x):
         """Return the map after the ReLU."""
         y = self.conv.forward(x)
