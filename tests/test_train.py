@@ -72,6 +72,31 @@ def test_a_run_leaves_weights_checkpoint_settings_and_curves(tmp_path):
     assert json.loads((tmp_path / "run" / "settings.json").read_text())["training"]["learning_rate"] == 0.01
 
 
+def rectangle_scenes():
+    """Eight pictures of noise with one bright rectangle each, from random integers alone."""
+    samples = []
+    for i in range(8):
+        rng = np.random.default_rng([7, i])
+        image = rng.integers(0, 100, (64, 64, 3)).astype(np.uint8)
+        (x1, y1), (width, height) = rng.integers(0, 28, 2), rng.integers(12, 36, 2)
+        label = int(rng.integers(1, 4))
+        image[y1 : y1 + height, x1 : x1 + width, label - 1] = 255
+        gt_xyxy = np.array([[x1, y1, x1 + width, y1 + height]]) / 64
+        samples.append(Sample(image, gt_xyxy, np.array([label]), name=f"rectangle {i}"))
+    return samples
+
+
+TEN_LOSSES = [19.17934, 17.69470, 16.06703, 15.16659, 11.45411, 13.90671, 11.44339, 9.86896, 9.43576, 9.49616]
+
+
+def test_ten_losses_of_a_seeded_run(tmp_path):
+    """The whole of it in ten numbers: data, matching, network, mining, loss, gradients, update, schedule."""
+    settings = dataclasses.replace(SETTINGS, augmentation="none")
+    trainer = make_trainer(tmp_path, settings, dataset=rectangle_scenes())
+    trainer.run()
+    np.testing.assert_allclose(losses(trainer), TEN_LOSSES, rtol=1e-3)
+
+
 def test_a_resumed_run_computes_the_very_same_losses(tmp_path):
     whole = make_trainer(tmp_path / "whole")
     whole.run()
