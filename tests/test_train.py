@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 
 from minissd import weights
-from minissd.config import TINY
+from minissd.config import SSD300_VOC, TINY
 from minissd.data import BatchLoader, DrawnScenes, Sample
 from minissd.errors import InputError
 from minissd.interrupt import Interrupted
 from minissd.models import SSD
-from minissd.settings import TrainSettings
+from minissd.settings import SCHEDULES, TrainSettings, settings_for
 from minissd.train import Trainer
 
 SCENES = DrawnScenes(length=16, image_size=64, seed=5, max_objects=3)
@@ -208,3 +208,13 @@ def test_resuming_needs_a_run_with_the_same_settings(tmp_path):
 def test_an_empty_dataset_is_refused(tmp_path):
     with pytest.raises(InputError, match="holds no pictures"):
         make_trainer(tmp_path, dataset=[])
+
+
+def test_vgg_networks_train_as_in_the_paper_unless_told_otherwise():
+    settings = settings_for(SSD300_VOC, steps=120, seed=3)
+    assert (settings.learning_rate, settings.augmentation) == (1e-3, "ssd")
+    assert (settings.bias_learning_rate_factor, settings.decay_biases) == (2.0, False)
+    rate = SCHEDULES[settings.schedule](settings.learning_rate, settings.steps)
+    assert [round(rate(step), 9) for step in (0, 79, 80, 99, 100)] == [1e-3, 1e-3, 1e-4, 1e-4, 1e-5]
+    assert settings_for(SSD300_VOC, learning_rate=0.5).learning_rate == 0.5
+    assert settings_for(TINY) == TrainSettings()

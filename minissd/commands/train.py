@@ -22,10 +22,14 @@ SCENES = "scenes"  # --data scenes: drawn ones
 SETTINGS = {
     "steps": (positive_int, "batches to learn from", 600),
     "batch_size": (positive_int, "pictures in a batch", 8),
-    "learning_rate": (positive, "its highest value", 0.04),
-    "schedule": (str, "how it changes: one-cycle, cosine, step or constant", "one-cycle"),
+    "learning_rate": (positive, "its highest value; 0.001 for ssd300 and ssd512", 0.04),
+    "schedule": (
+        str,
+        "how it changes: one-cycle, cosine, constant or step, which ssd300 and ssd512 take",
+        "one-cycle",
+    ),
     "weight_decay": (not_negative, "of SGD", 0.0005),
-    "augmentation": (str, "ssd (the paper's), mild or none", "mild"),
+    "augmentation": (str, "mild, none or ssd (the paper's), which ssd300 and ssd512 take", "mild"),
     "matching_rule": (str, "bipartite, argmax, torchvision or threshold", "bipartite"),
     "iou_threshold": (fraction, "IoU from which a default box is matched", 0.5),
     "neg_pos_ratio": (not_negative, "mined negatives per positive", 3),
@@ -82,13 +86,13 @@ def run(options):
     from minissd import weights
     from minissd.config import CONFIGS
     from minissd.models import SSD
-    from minissd.settings import TrainSettings
+    from minissd.settings import settings_for
     from minissd.train import Trainer
 
     if options.resume and options.weights:
         raise InputError("--resume and --weights: give only one (a resumed run has its own weights)")
     given = {name: getattr(options, name) for name in SETTINGS if getattr(options, name) is not None}
-    settings = TrainSettings(**given)
+    settings = settings_for(CONFIGS[MODELS[options.model]], **given)
     dataset, validation, class_names = _datasets(options)
     config = dataclasses.replace(CONFIGS[MODELS[options.model]], num_classes=len(class_names) + 1)
     model = SSD(config, np.random.default_rng(settings.seed))
