@@ -56,7 +56,7 @@ class TrainSettings:
     seed : int
     """
 
-    steps: int = 600
+    steps: int = 800
     batch_size: int = 8
     learning_rate: float = 0.04
     schedule: str = "one-cycle"
@@ -91,8 +91,8 @@ class TrainSettings:
                     raise InputError(f"{field}: {getattr(self, field)} is not {wanted}")
 
 
-# What suits a base network better than the defaults: the paper trains VGG16 like this (section 3), and Caffe's
-# scripts let biases learn twice as fast and do not decay them.
+# What suits a base network better than the defaults. The paper trains VGG16 like this (section 3); in Caffe's
+# scripts biases learn twice as fast and are not decayed.
 PRESETS = {
     "vgg16": {
         "learning_rate": 1e-3,

@@ -20,16 +20,16 @@ SCENES = "scenes"  # --data scenes: drawn ones
 
 # Options that set a field of TrainSettings: type, meaning, default (only said here; TrainSettings has it).
 SETTINGS = {
-    "steps": (positive_int, "batches to learn from", 600),
+    "steps": (positive_int, "batches to learn from", 800),
     "batch_size": (positive_int, "pictures in a batch", 8),
     "learning_rate": (positive, "its highest value; 0.001 for ssd300 and ssd512", 0.04),
     "schedule": (
         str,
-        "how it changes: one-cycle, cosine, constant or step, which ssd300 and ssd512 take",
+        "one-cycle, cosine, constant or (for ssd300 and ssd512) step",
         "one-cycle",
     ),
     "weight_decay": (not_negative, "of SGD", 0.0005),
-    "augmentation": (str, "mild, none or ssd (the paper's), which ssd300 and ssd512 take", "mild"),
+    "augmentation": (str, "mild, none or (for ssd300 and ssd512) ssd, the paper's", "mild"),
     "matching_rule": (str, "bipartite, argmax, torchvision or threshold", "bipartite"),
     "iou_threshold": (fraction, "IoU from which a default box is matched", 0.5),
     "neg_pos_ratio": (not_negative, "mined negatives per positive", 3),
