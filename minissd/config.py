@@ -76,6 +76,12 @@ class SSDConfig:
             raise InputError(
                 f"config {self.name}: num_classes is {self.num_classes} (count the background too: 2 or more)"
             )
+        if self.channel_order not in ("rgb", "bgr"):
+            raise InputError(f"config {self.name}: channel_order is {self.channel_order!r} (use rgb or bgr)")
+        for field in ("image_size", "pixel_scale", "feature_maps", "steps", "min_sizes", "max_sizes"):
+            values = getattr(self, field)
+            if not all(value > 0 for value in (values if isinstance(values, tuple) else (values,))):
+                raise InputError(f"config {self.name}: {field} is {values} (give numbers over 0)")
 
     @property
     def boxes_per_cell(self) -> tuple[int, ...]:

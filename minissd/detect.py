@@ -79,7 +79,7 @@ def detect(
     Raises
     ------
     InputError
-        If the predictions are not for this number of priors.
+        If the predictions are no batch, have no class of objects, or are not for this number of priors.
 
     Examples
     --------
@@ -91,6 +91,11 @@ def detect(
     >>> found.labels, found.boxes_xyxy
     (array([2]), array([[0.25, 0.25, 0.75, 0.75]]))
     """
+    if loc.ndim != 3 or conf.ndim != 3 or conf.shape[2] < 2:
+        raise InputError(
+            f"detect: loc of shape {loc.shape}, conf of shape {conf.shape} "
+            "(give (N, P, 4) and (N, P, C) with the background among the C classes)"
+        )
     if not loc.shape[1] == conf.shape[1] == len(priors_cxcywh):
         raise InputError(
             f"detect: {loc.shape[1]} offsets and {conf.shape[1]} class rows for {len(priors_cxcywh)} priors "

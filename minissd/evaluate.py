@@ -183,6 +183,14 @@ def judge(boxes_xyxy, gt_xyxy, difficult, iou_threshold=0.5):
     -------
     ndarray of int, (D,)
         1 true positive, 0 false positive, -1 ignored (the object is difficult).
+
+    Examples
+    --------
+    The object is found, found again, and missed (IoU 1/3).
+
+    >>> boxes_xyxy = np.array([[0.0, 0.0, 1.0, 1.0], [0.0, 0.0, 1.0, 0.75], [0.5, 0.0, 1.5, 1.0]])
+    >>> judge(boxes_xyxy, np.array([[0.0, 0.0, 1.0, 1.0]]), np.array([False]))
+    array([1, 0, 0])
     """
     outcomes = np.full(len(boxes_xyxy), FALSE_POSITIVE)
     if len(gt_xyxy) == 0:

@@ -81,7 +81,7 @@ def multibox_loss(loc, conf, loc_target, conf_target, neg_pos_ratio=3, alpha=1.0
     Raises
     ------
     InputError
-        If a target class is negative or not below C.
+        If the four shapes do not belong together, or a target class is no integer within 0...C-1.
 
     Examples
     --------
@@ -94,6 +94,7 @@ def multibox_loss(loc, conf, loc_target, conf_target, neg_pos_ratio=3, alpha=1.0
     >>> round(loss.value / float(np.log(2)), 6)
     4.0
     """
+    _check_shapes(loc, conf, loc_target, conf_target)
     positive = conf_target > 0  # (N, P)
     conf_loss, probability = softmax_cross_entropy(conf, conf_target)  # (N, P), (N, P, C)
     negative = mining.hard_negatives(conf_loss, positive, neg_pos_ratio, min_negatives)
@@ -110,6 +111,19 @@ def multibox_loss(loc, conf, loc_target, conf_target, neg_pos_ratio=3, alpha=1.0
     return MultiBoxLoss(
         conf_value + alpha * loc_value, conf_value, loc_value, num_pos, negative, conf_loss, dloc, dconf
     )
+
+
+def _check_shapes(loc, conf, loc_target, conf_target):
+    """Refuse shapes that do not belong together; some would broadcast to a loss that means nothing."""
+    if conf.ndim != 3:
+        raise InputError(f"conf: shape {conf.shape} (give logits of shape (N, P, C), also for one image)")
+    rows = conf.shape[:2]  # (N, P)
+    shapes = {"loc": (*rows, 4), "loc_target": (*rows, 4), "conf_target": rows}
+    for (name, shape), array in zip(shapes.items(), (loc, loc_target, conf_target)):
+        if array.shape != shape:
+            raise InputError(f"{name}: shape {array.shape}, expected {shape} (conf has {conf.shape})")
+    if conf_target.dtype.kind not in "iu":
+        raise InputError(f"conf_target: dtype {conf_target.dtype} (give classes as integers)")
 
 
 def softmax(logits):

@@ -93,7 +93,7 @@ def match(gt_xyxy, priors_cxcywh, iou_threshold=0.5, rule="bipartite"):
     Raises
     ------
     InputError
-        If the rule is unknown, or a ground truth is not four finite numbers.
+        If the rule is unknown, a ground truth is not four finite numbers, or there are no priors.
 
     Examples
     --------
@@ -115,11 +115,26 @@ def explain(gt_xyxy, priors_cxcywh, iou_threshold=0.5, rule="bipartite"):
     Returns
     -------
     Explanation
+
+    Examples
+    --------
+    The object fills three quarters of the left half, and touches the box in the middle.
+
+    >>> priors_cxcywh = np.array([[0.25, 0.5, 0.5, 1.0], [0.75, 0.5, 0.5, 1.0], [0.5, 0.5, 0.25, 0.5]])
+    >>> why = explain(np.array([[0.0, 0.0, 0.5, 0.75]]), priors_cxcywh)
+    >>> for prior in range(3):
+    ...     print(why.describe(prior))
+    prior 0: forced by ground truth 0 (best IoU 0.750 with ground truth 0)
+    prior 1: background, overlaps no ground truth, threshold 0.5
+    prior 2: background, best IoU 0.143 with ground truth 0, threshold 0.5
     """
     if rule not in RULES:
         raise InputError(f"rule: no matching rule {rule!r} (choose one of {', '.join(RULES)})")
     gt_xyxy = _checked_ground_truths(gt_xyxy)
-    priors_xyxy = boxes.cxcywh_to_xyxy(np.ascontiguousarray(priors_cxcywh, dtype=np.float64))
+    priors_cxcywh = np.ascontiguousarray(priors_cxcywh, dtype=np.float64)
+    if priors_cxcywh.ndim != 2 or priors_cxcywh.shape[1] != 4 or len(priors_cxcywh) == 0:
+        raise InputError(f"priors_cxcywh: shape {priors_cxcywh.shape} (give at least one row cx, cy, w, h)")
+    priors_xyxy = boxes.cxcywh_to_xyxy(priors_cxcywh)
 
     best_gt, best_iou = best_ground_truths(priors_xyxy, gt_xyxy)
     over = (best_iou >= iou_threshold) & (best_gt != BACKGROUND)

@@ -8,6 +8,7 @@ positives, so each image keeps the negatives of highest loss, at most three per 
 from __future__ import annotations
 
 from minissd.backend import get_array_module
+from minissd.errors import InputError
 
 
 def hard_negatives(conf_loss, positive, neg_pos_ratio=3, min_negatives=0):
@@ -33,6 +34,11 @@ def hard_negatives(conf_loss, positive, neg_pos_ratio=3, min_negatives=0):
     ndarray of bool, (N, P)
         True for the selected negatives. On equal losses the lower prior comes first.
 
+    Raises
+    ------
+    InputError
+        If the two arrays are not of one shape (N, P).
+
     Examples
     --------
     One positive, so three negatives: those of loss 9, 8 and the first of loss 5.
@@ -42,6 +48,12 @@ def hard_negatives(conf_loss, positive, neg_pos_ratio=3, min_negatives=0):
     array([[ True,  True, False,  True, False]])
     """
     xp = get_array_module(conf_loss)
+    if conf_loss.ndim != 2 or conf_loss.shape != positive.shape:
+        raise InputError(
+            f"hard_negatives: conf_loss of shape {conf_loss.shape}, positive of shape {positive.shape} "
+            "(give both as (N, P), also for one image)"
+        )
+    positive = positive.astype(bool)  # ~ on integers 0 and 1 would be -1 and -2, both true
     selected = xp.zeros(positive.shape, dtype=bool)
     for n in range(len(positive)):
         negatives = xp.flatnonzero(~positive[n])

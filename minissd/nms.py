@@ -9,6 +9,7 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
+from minissd.errors import InputError
 from minissd.matching import iou_of_pair
 
 KEPT, NOT_CONSIDERED = -1, -2  # values of `suppressed_by`
@@ -31,6 +32,11 @@ def nms(boxes_xyxy, scores, iou_threshold=0.45, top_k=None):
     -------
     ndarray of int64, (K,)
         Indices of the kept boxes in descending score; of equal scores the lower index comes first.
+
+    Raises
+    ------
+    InputError
+        If there is not one score per box.
 
     Examples
     --------
@@ -64,8 +70,12 @@ def suppressed_by(boxes_xyxy, scores, iou_threshold=0.45, top_k=None):
     >>> suppressed_by(boxes_xyxy, np.array([0.9, 0.8, 0.7]))
     array([-1,  0, -1])
     """
-    order = _best_first(scores, top_k)
     boxes_xyxy = np.ascontiguousarray(boxes_xyxy, dtype=np.float64).reshape(-1, 4)
+    if np.shape(scores) != (len(boxes_xyxy),):
+        raise InputError(
+            f"scores: shape {np.shape(scores)} for {len(boxes_xyxy)} boxes (give one score per box)"
+        )
+    order = _best_first(scores, top_k)
     suppressor = np.full(len(boxes_xyxy), NOT_CONSIDERED, dtype=np.int64)
     suppressor[order] = KEPT
     _suppress(boxes_xyxy, order, iou_threshold, suppressor)

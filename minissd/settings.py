@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from dataclasses import asdict, dataclass
+from numbers import Integral
 from pathlib import Path
 
 from minissd import matching
@@ -25,13 +26,25 @@ SCHEDULES = {
 }
 
 NUMBERS = (  # fields of TrainSettings, what they must be; NaN is none of it
-    ("steps batch_size", "a whole number of 1 or more", lambda value: value >= 1),
-    ("min_negatives seed", "a whole number of 0 or more", lambda value: value >= 0),
-    ("evaluate_every checkpoint_every", "a whole number of 0 or more", lambda value: value >= 0),
+    ("steps batch_size", "a whole number of 1 or more", lambda value: _is_whole(value) and value >= 1),
+    (
+        "min_negatives evaluate_every checkpoint_every seed",
+        "a whole number of 0 or more",
+        lambda value: _is_whole(value) and value >= 0,
+    ),
     ("learning_rate", "a number over 0", lambda value: 0 < value < math.inf),
-    ("weight_decay neg_pos_ratio alpha", "a number of 0 or more", lambda value: 0 <= value < math.inf),
+    (
+        "weight_decay bias_learning_rate_factor neg_pos_ratio alpha",
+        "a number of 0 or more",
+        lambda value: 0 <= value < math.inf,
+    ),
+    ("max_gradient_norm", "a number over 0, or None", lambda value: value is None or value > 0),
     ("momentum iou_threshold", "a number from 0 to 1", lambda value: 0 <= value <= 1),
 )
+
+
+def _is_whole(value):
+    return isinstance(value, Integral)
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from minissd import codec, matching
+from minissd.errors import InputError
 
 
 def make_targets(gt_xyxy, labels, priors_cxcywh, iou_threshold=0.5, rule="bipartite", variances=(0.1, 0.2)):
@@ -29,6 +30,12 @@ def make_targets(gt_xyxy, labels, priors_cxcywh, iou_threshold=0.5, rule="bipart
     conf_target : ndarray of int64, (P,)
         Class of the matched priors, 0 (background) elsewhere.
 
+    Raises
+    ------
+    InputError
+        If there is not one label per object, or a label is below 1; and as `matching.match` and
+        `codec.encode`.
+
     Examples
     --------
     >>> priors_cxcywh = np.array([[0.25, 0.25, 0.5, 0.5], [0.75, 0.75, 0.5, 0.5]])
@@ -36,6 +43,10 @@ def make_targets(gt_xyxy, labels, priors_cxcywh, iou_threshold=0.5, rule="bipart
     >>> conf_target
     array([0, 3])
     """
+    if len(labels) != len(gt_xyxy):
+        raise InputError(f"labels: {len(labels)} for {len(gt_xyxy)} boxes (give one per object)")
+    if len(labels) and min(labels) < 1:
+        raise InputError(f"labels: {min(labels)} is no class of objects (count from 1, 0 is the background)")
     matched_gt = matching.match(gt_xyxy, priors_cxcywh, iou_threshold, rule)
     positive = matched_gt != matching.BACKGROUND
     conf_target = np.zeros(len(priors_cxcywh), dtype=np.int64)

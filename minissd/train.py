@@ -45,8 +45,8 @@ class Trainer:
         The run's folder; `run` creates it if needed.
     validation : sequence of Sample, optional
         What to evaluate on.
-    class_names : sequence of str
-        Stored with the weights.
+    class_names : sequence of str, optional
+        Stored with the weights; by default those of the dataset, if it has any.
     progress : bool
         Whether to show a progress bar.
 
@@ -56,11 +56,19 @@ class Trainer:
         Steps done.
     rows : list of dict
         One per step, with the keys `COLUMNS`; ``mAP`` is None where nothing was evaluated.
+
+    Raises
+    ------
+    InputError
+        If the dataset is empty, or the number of names does not fit the model.
     """
 
-    def __init__(self, model, dataset, settings, output, validation=None, class_names=(), progress=True):
+    def __init__(self, model, dataset, settings, output, validation=None, class_names=None, progress=True):
         self.model, self.dataset, self.settings = model, dataset, settings
-        self.validation, self.class_names, self.progress = validation, tuple(class_names), progress
+        self.validation, self.progress = validation, progress
+        names = getattr(dataset, "class_names", ()) if class_names is None else class_names
+        self.class_names = tuple(names)
+        weights.require_fitting_names(model.config, self.class_names, "class_names")
         if len(dataset) == 0:
             raise InputError("dataset: holds no pictures (check the split's list)")
         self.output = Path(output)

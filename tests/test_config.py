@@ -83,3 +83,12 @@ def test_missing_and_unknown_fields_are_named():
     values["stride"] = 8
     with pytest.raises(InputError, match=r"missing or unknown fields \['steps', 'stride'\]"):
         SSDConfig.from_dict(values)
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [("image_size", 0), ("pixel_scale", 0.0), ("min_sizes", (18, -38, 77, 141)), ("channel_order", "BGR")],
+)
+def test_values_that_make_no_network_are_refused(field, value):
+    with pytest.raises(InputError, match=f"config tiny: {field} is "):
+        dataclasses.replace(TINY, **{field: value})

@@ -209,3 +209,9 @@ class TestArrays:
     def test_priors_of_another_model_are_refused(self):
         with pytest.raises(InputError, match="8732 offsets and 8732 class rows for 1 priors"):
             detect(np.zeros((1, 8732, 4)), np.zeros((1, 8732, 21)), ONE_PRIOR)
+
+
+@pytest.mark.parametrize(("loc", "conf"), [((2, 4), (2, 3)), ((1, 2, 4), (1, 2, 1))])
+def test_predictions_that_are_no_batch_or_know_no_class_are_refused(loc, conf):
+    with pytest.raises(InputError, match="detect: loc of shape"):
+        detect(np.zeros(loc), np.zeros(conf), np.full((2, 4), 0.5))

@@ -299,3 +299,18 @@ class TestArrays:
             "dconf": (2, 12, 4),
         }
         assert type(result.value) is type(result.conf) is type(result.loc) is float
+
+
+@pytest.mark.parametrize(
+    ("name", "shape"),
+    [("loc", (2, 5, 3)), ("conf", (5, 3)), ("loc_target", (1, 5, 4)), ("conf_target", (2, 4))],
+)
+def test_shapes_that_do_not_belong_together(name, shape):
+    """One image's targets for a batch of two would broadcast without a word."""
+    arrays = {"loc": np.zeros((2, 5, 4)), "conf": np.zeros((2, 5, 3)), "loc_target": np.zeros((2, 5, 4))}
+    arrays["conf_target"] = np.zeros((2, 5), int)
+    multibox_loss(**arrays)
+    with pytest.raises(InputError, match=f"^{name}: shape "):
+        multibox_loss(**{**arrays, name: np.zeros(shape, int)})
+    with pytest.raises(InputError, match="conf_target: dtype float64"):
+        multibox_loss(**{**arrays, "conf_target": np.zeros((2, 5))})

@@ -401,3 +401,9 @@ def test_200_objects_on_ssd512_need_no_iou_matrix():
     )
     iou_matrix = 24564 * 200 * 8  # 39 million bytes
     assert int(run.stdout) < iou_matrix / 4
+
+
+@pytest.mark.parametrize("shape", [(0, 4), (3, 3), (4,)])
+def test_priors_that_are_no_boxes_are_refused(shape):
+    with pytest.raises(InputError, match="priors_cxcywh: shape"):
+        matching.match(np.array([[0.0, 0.0, 0.5, 0.5]]), np.zeros(shape))

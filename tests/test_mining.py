@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from reference_numbers import LossCase, copied_numbers, split
 from twins import hard_negatives_of_image
 
+from minissd.errors import InputError
 from minissd.loss import softmax_cross_entropy
 from minissd.mining import hard_negatives
 
@@ -115,3 +116,17 @@ def test_negatives_of_other_implementations(case):
     expected = split(batch.expected["neg_idx"], batch.expected["neg_offsets"])
     for n, image in enumerate(expected):
         np.testing.assert_array_equal(np.flatnonzero(selected[n]), image)
+
+
+def test_positives_may_be_zeros_and_ones():
+    conf_loss = np.array([[5.0, 9.0, 7.0, 8.0, 5.0]])
+    as_numbers = np.array([[0, 0, 1, 0, 0]])
+    np.testing.assert_array_equal(
+        hard_negatives(conf_loss, as_numbers), hard_negatives(conf_loss, as_numbers == 1)
+    )
+
+
+@pytest.mark.parametrize(("losses", "positives"), [((5,), (5,)), ((1, 5), (1, 4)), ((1, 5), (2, 5))])
+def test_shapes_that_do_not_belong_together(losses, positives):
+    with pytest.raises(InputError, match="hard_negatives: conf_loss of shape"):
+        hard_negatives(np.zeros(losses), np.zeros(positives, bool))

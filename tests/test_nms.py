@@ -9,6 +9,7 @@ from test_boxes import grid_boxes
 from twins import exact_iou, suppress
 
 from minissd import boxes
+from minissd.errors import InputError
 from minissd.nms import KEPT, NOT_CONSIDERED, nms, suppressed_by
 
 
@@ -165,3 +166,9 @@ def test_inputs_are_unchanged_and_may_be_float32(rng):
     np.testing.assert_array_equal(kept, nms(boxes_xyxy.astype(np.float64), scores.astype(np.float64)))
     np.testing.assert_array_equal(boxes_xyxy, before[0])
     np.testing.assert_array_equal(scores, before[1])
+
+
+@pytest.mark.parametrize("count", [2, 4])
+def test_one_score_per_box(count):
+    with pytest.raises(InputError, match=f"scores: shape .{count},. for 3 boxes"):
+        nms(np.zeros((3, 4)), np.zeros(count))

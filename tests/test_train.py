@@ -187,6 +187,9 @@ def test_targets_come_with_the_batches(tmp_path):
         ({"matching_rule": "best"}, "no matching rule 'best'"),
         ({"steps": 0}, "steps: 0"),
         ({"batch_size": 0}, "batch_size: 0"),
+        ({"steps": 2.5}, "steps: 2.5 is not a whole number"),
+        ({"max_gradient_norm": -1.0}, "max_gradient_norm: -1.0"),
+        ({"bias_learning_rate_factor": float("nan")}, "bias_learning_rate_factor: nan"),
     ],
 )
 def test_settings_that_make_no_sense_are_refused(change, message):
@@ -218,3 +221,10 @@ def test_vgg_networks_train_as_in_the_paper_unless_told_otherwise():
     assert [round(rate(step), 9) for step in (0, 79, 80, 99, 100)] == [1e-3, 1e-3, 1e-4, 1e-4, 1e-5]
     assert settings_for(SSD300_VOC, learning_rate=0.5).learning_rate == 0.5
     assert settings_for(TINY) == TrainSettings()
+
+
+def test_class_names_are_the_datasets_and_must_fit_before_the_first_step(tmp_path):
+    model = SSD(CONFIG, np.random.default_rng(0))
+    assert Trainer(model, SCENES, TrainSettings(), tmp_path).class_names == SCENES.class_names
+    with pytest.raises(InputError, match="class_names: 1 class names for"):
+        Trainer(model, SCENES, TrainSettings(), tmp_path, class_names=["circle"])

@@ -43,7 +43,8 @@ class SSD(Layer):
     Raises
     ------
     InputError
-        If no base network has the configuration's name, or it has another number of maps.
+        If no base network has the configuration's name, it has another number of maps, or two of its
+        layers have one name.
 
     Examples
     --------
@@ -102,14 +103,18 @@ class SSD(Layer):
         Raises
         ------
         InputError
-            If the images are not of the configuration's size.
+            If the images are not of the configuration's size, or a map not of the side in ``feature_maps``.
         """
         self._check_images(images)
         xp = get_array_module(images)
         locs, confs = [], []
         x = images
-        for name, stage, norm, head in zip(self.source_names, self.stages, self.norms, self.heads):
+        sides = self.config.feature_maps
+        for name, side, stage, norm, head in zip(
+            self.source_names, sides, self.stages, self.norms, self.heads
+        ):
             x = stage.forward(x, trace)
+            self._check_map(x, name, side)
             source = norm.forward(x) if norm else x
             loc, conf = head.forward(source)
             locs.append(loc)
@@ -164,11 +169,22 @@ class SSD(Layer):
                 "(minissd.data.network_input makes it from pictures of any size)"
             )
 
+    def _check_map(self, x, name, side):
+        """Refuse a map with other cells than the default boxes have: its rows would speak for wrong boxes."""
+        if x.shape[2:] != (side, side):
+            raise InputError(
+                f"config {self.config.name}: the map {name} has {x.shape[2]} x {x.shape[3]} cells, but "
+                f"feature_maps says {side} x {side} (correct feature_maps, or the strides of the base)"
+            )
+
 
 def _layers_by_name(stages, heads):
-    layers = {}
+    pairs = []
     for stage, head in zip(stages, heads):
-        layers |= dict(stage.layers)
-        layers |= dict([stage.norm]) if stage.norm else {}
-        layers[f"{stage.name}_head"] = head
+        pairs += [*stage.layers, *([stage.norm] if stage.norm else []), (f"{stage.name}_head", head)]
+    layers = dict(pairs)
+    if len(layers) < len(pairs):  # the first of the two would be neither trained nor saved
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise InputError(f"base network: two layers are called {twice!r} (give each a name of its own)")
     return layers

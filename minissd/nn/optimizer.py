@@ -38,6 +38,21 @@ class SGD:
     ----------
     velocity : dict of str to array
         v of every parameter; together with the parameters it is all the optimiser's state.
+
+    Examples
+    --------
+    Of one weight 20 with gradient 10: the first step goes 0.1 * 10, the second 0.1 * (0.9 * 10 + 10).
+
+    >>> from minissd.nn import L2Norm
+    >>> layer = L2Norm(1)
+    >>> layer.grads["weight"] = np.array([10.0], np.float32)
+    >>> optimizer = SGD(layer, learning_rate=0.1, momentum=0.9, weight_decay=0.0)
+    >>> optimizer.step()
+    >>> layer.params["weight"]
+    array([19.], dtype=float32)
+    >>> optimizer.step()
+    >>> layer.params["weight"]
+    array([17.1], dtype=float32)
     """
 
     def __init__(

@@ -4,6 +4,6 @@ The format is safetensors, with the configuration and the class names in the met
 file can run code.
 """
 
-from minissd.weights.checkpoint import Checkpoint, load, load_model, read, save
+from minissd.weights.checkpoint import Checkpoint, load, load_model, read, require_fitting_names, save
 
-__all__ = ["Checkpoint", "load", "load_model", "read", "save"]
+__all__ = ["Checkpoint", "load", "load_model", "read", "require_fitting_names", "save"]

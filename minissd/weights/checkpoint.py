@@ -63,12 +63,7 @@ def save(model, path, class_names=(), state=None, details=None):
     InputError
         If the file cannot be written, or the number of names does not fit the model.
     """
-    if class_names and len(class_names) != model.config.num_classes - 1:
-        raise input_error(
-            path,
-            f"{len(class_names)} class names for {model.config.num_classes} classes",
-            "leave out the background",
-        )
+    require_fitting_names(model.config, class_names, path)
     arrays = {**model.params, **model.buffers}
     arrays |= {STATE_PREFIX + name: array for name, array in (state or {}).items()}
     about = {
@@ -149,9 +144,10 @@ def load(model, path, class_names=None):
     checkpoint = read(path)
     _require_same_model(model.config, checkpoint.config, path)
     if class_names is not None and tuple(class_names) != checkpoint.class_names:
+        found = ", ".join(checkpoint.class_names) or "(without names)"
         raise input_error(
             path,
-            f"was trained for the classes {', '.join(checkpoint.class_names)}, not {', '.join(class_names)}",
+            f"was trained for the classes {found}, not {', '.join(class_names)}",
             "use data with the same classes, or train anew",
         )
     put_arrays(model, checkpoint.arrays, path)
@@ -199,6 +195,16 @@ def put_arrays(model, arrays, path):
         )
     for name, store in stores.items():
         store[name] = arrays[name].astype(store[name].dtype)
+
+
+def require_fitting_names(config, class_names, where):
+    """Raise an `InputError` that names `where`, unless each class of objects has a name, or none has."""
+    if class_names and len(class_names) != config.num_classes - 1:
+        raise input_error(
+            where,
+            f"{len(class_names)} class names for {config.num_classes} classes",
+            "leave out the background",
+        )
 
 
 def _require_same_model(wanted, found, path):

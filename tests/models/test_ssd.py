@@ -8,8 +8,9 @@ import pytest
 from minissd.config import SSD300_VOC, SSD512_VOC, TINY
 from minissd.errors import InputError
 from minissd.loss import multibox_loss
-from minissd.models import SSD, Head
+from minissd.models import SSD, Head, Stage
 from minissd.models.ssd import BASES
+from minissd.nn import ConvBlock
 
 TWO_MAPS = dataclasses.replace(  # TINY cut to 32 pixels and two maps: small enough for central differences
     TINY,
@@ -187,3 +188,31 @@ def test_configurations_that_fit_no_base_are_refused(config, message):
 def test_images_of_another_size_are_refused():
     with pytest.raises(InputError, match=r"\(1, 3, 30, 32\).*takes \(N, 3, 32, 32\)"):
         SSD(TWO_MAPS).forward(np.zeros((1, 3, 30, 32), np.float32))
+
+
+def make_base(strides, last_names):
+    """A base with one convolution per map."""
+
+    def stages(config, rng):
+        channels, made = 3, []
+        for stride, name in zip(strides, last_names):
+            made.append(Stage([(name, ConvBlock(channels, 4, 3, stride=stride, padding=1, rng=rng))], 4))
+            channels = 4
+        return made
+
+    return stages
+
+
+def test_maps_without_the_cells_of_the_default_boxes_are_refused(monkeypatch):
+    """Else row after row would speak for the wrong box."""
+    config = dataclasses.replace(TWO_MAPS, base="coarse")
+    monkeypatch.setitem(BASES, "coarse", make_base((16, 2), ("a", "b")))
+    with pytest.raises(InputError, match="the map a has 2 x 2 cells, but feature_maps says 4 x 4"):
+        SSD(config).forward(np.zeros((1, 3, 32, 32), np.float32))
+
+
+def test_two_layers_of_one_name_are_refused(monkeypatch):
+    """Else one of the two would be neither trained nor saved."""
+    monkeypatch.setitem(BASES, "twins", make_base((8, 2), ("a", "a")))
+    with pytest.raises(InputError, match="two layers are called 'a'"):
+        SSD(dataclasses.replace(TWO_MAPS, base="twins"))
