@@ -6,7 +6,7 @@ what the published weights were trained with. The two do not always agree; see `
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 
 from minissd.errors import InputError
 
@@ -123,16 +123,12 @@ SSD300_VOC = SSDConfig(
     aspect_ratios=((2,), (2, 3), (2, 3), (2, 3), (2,), (2,)),
 )
 
-SSD300_COCO = SSDConfig(
+SSD300_COCO = replace(
+    SSD300_VOC,
     name="ssd300-coco",
-    base="vgg16",
     num_classes=81,
-    image_size=300,
-    feature_maps=(38, 19, 10, 5, 3, 1),
-    steps=(8, 16, 32, 64, 100, 300),
     min_sizes=(21, 45, 99, 153, 207, 261),
     max_sizes=(45, 99, 153, 207, 261, 315),
-    aspect_ratios=((2,), (2, 3), (2, 3), (2, 3), (2,), (2,)),
 )
 
 SSD512_VOC = SSDConfig(
@@ -147,16 +143,12 @@ SSD512_VOC = SSDConfig(
     aspect_ratios=((2,), (2, 3), (2, 3), (2, 3), (2, 3), (2,), (2,)),
 )
 
-SSD512_COCO = SSDConfig(
+SSD512_COCO = replace(
+    SSD512_VOC,
     name="ssd512-coco",
-    base="vgg16",
     num_classes=81,
-    image_size=512,
-    feature_maps=(64, 32, 16, 8, 4, 2, 1),
-    steps=(8, 16, 32, 64, 128, 256, 512),
     min_sizes=(20.48, 51.2, 133.12, 215.04, 296.96, 378.88, 460.8),
     max_sizes=(51.2, 133.12, 215.04, 296.96, 378.88, 460.8, 542.72),
-    aspect_ratios=((2,), (2, 3), (2, 3), (2, 3), (2, 3), (2,), (2,)),
 )
 
 # A small SSD for learning: it trains on two CPU cores in minutes.

@@ -202,7 +202,7 @@ class Story:
             "training",
             "Training",
             viz.draw_training_curves(rows),
-            f"The loss for classes and the loss for boxes fell together in {len(rows)} steps.",
+            f"The loss for classes and the loss for boxes, over {len(rows)} steps.",
         )
 
     def detections(self, result):

@@ -216,18 +216,7 @@ def force_bipartite(priors_xyxy, gt_xyxy):
     for g in range(num_gt):
         wanted[g], wanted_iou[g] = best_free_prior(priors_xyxy, gt_xyxy[g], taken)
     for _ in range(num_gt):
-        winner = -1
-        for g in range(num_gt):
-            if (
-                forced[g] == BACKGROUND
-                and wanted[g] != BACKGROUND
-                and (
-                    winner == -1
-                    or wanted_iou[g] > wanted_iou[winner]
-                    or (wanted_iou[g] == wanted_iou[winner] and wanted[g] < wanted[winner])
-                )
-            ):
-                winner = g
+        winner = largest_wish(wanted, wanted_iou, forced)
         if winner == -1:  # what remains overlaps no free prior
             break
         forced[winner] = wanted[winner]
@@ -236,6 +225,18 @@ def force_bipartite(priors_xyxy, gt_xyxy):
             if forced[g] == BACKGROUND and wanted[g] == forced[winner]:
                 wanted[g], wanted_iou[g] = best_free_prior(priors_xyxy, gt_xyxy[g], taken)
     return forced
+
+
+@njit(cache=True, nogil=True)
+def largest_wish(wanted, wanted_iou, forced):
+    """The unserved ground truth of largest IoU; the lowest prior, then the lowest on ties; -1 if none."""
+    winner = -1
+    for g in range(len(wanted)):
+        if forced[g] != BACKGROUND or wanted[g] == BACKGROUND:
+            continue
+        if winner == -1 or (-wanted_iou[g], wanted[g]) < (-wanted_iou[winner], wanted[winner]):
+            winner = g
+    return winner
 
 
 @njit(cache=True, nogil=True)

@@ -19,8 +19,8 @@ FILE = "settings.json"
 AUGMENTATIONS = {"ssd": SSDAugmentation, "mild": mild, "none": Resize}
 
 SCHEDULES = {
-    "one-cycle": lambda rate, steps: schedule.one_cycle(rate, steps),
-    "cosine": lambda rate, steps: schedule.cosine(rate, steps),
+    "one-cycle": schedule.one_cycle,
+    "cosine": schedule.cosine,
     "step": lambda rate, steps: schedule.step_decay(rate, (steps * 2 // 3, steps * 5 // 6)),
     "constant": lambda rate, steps: schedule.constant(rate),
 }

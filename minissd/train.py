@@ -26,6 +26,7 @@ from minissd.settings import AUGMENTATIONS, SCHEDULES, write_settings
 from minissd.targets import make_targets
 
 CHECKPOINT = "checkpoint.safetensors"
+FREE = ("evaluate_every", "checkpoint_every")  # settings that may change when a run is resumed
 COLUMNS = ("step", "learning_rate", "loss", "conf", "loc", "num_pos", "mAP")
 
 
@@ -200,7 +201,7 @@ class Trainer:
         if not details.keys() >= {"step", "rows", "settings"}:
             raise input_error(path, "holds no state of a training run", "train without --resume")
         settings = asdict(self.settings)
-        differing = [name for name, value in settings.items() if details["settings"].get(name) != value]
+        differing = [n for n, v in settings.items() if n not in FREE and details["settings"].get(n) != v]
         if differing:
             raise input_error(
                 path,
