@@ -19,20 +19,14 @@ import numpy as np
 from minissd.nn.conv_shape import output_side
 from minissd.nn.fast import direct_kernels as kernels
 from minissd.nn.fast.layout import empty_channels_last, nhwc
-from minissd.nn.fast.sharing import in_shares, split_work, splits_chunks
+from minissd.nn.fast.sharing import in_shares, spans_of_weights, split_work, splits_chunks
 from minissd.nn.fast.simd import LANES
 from minissd.nn.fast.sums import bias_only, channel_sums, padded_bias
-from minissd.nn.fast.tile import COLUMNS, ROWS
+from minissd.nn.fast.tile import COLUMNS, MANY_ROWS, ROWS
 from minissd.nn.fast.workspace import aligned_zeros, workspace
-from minissd.nn.threads import spans
 
 BLOCK_FLOATS = 1 << 17  # of patches: 512 kB
 BLOCK_LIMITS = 24, 192  # places in a block, at least and at most
-
-
-def supports(weight, stride):
-    """Whether the algorithm applies: to all of float32."""
-    return weight.dtype == np.float32
 
 
 def forward(x, weight, bias, stride, padding, dilation, relu=False, packed=None):
@@ -55,7 +49,7 @@ def forward(x, weight, bias, stride, padding, dilation, relu=False, packed=None)
     ndarray of float32, (N, O, H', W'), channels last in memory
     """
     outputs, _, kernel, _ = weight.shape
-    packed = pack(weight) if packed is None else packed
+    packed = pack(weight, out=_weights_buffer(weight)) if packed is None else packed
     sides = (output_side(side, kernel, stride, padding, dilation) for side in x.shape[2:])
     geometry = kernel, stride, padding, dilation
     return _convolve(nhwc(x), packed, bias, (len(x), outputs, *sides), geometry, relu)
@@ -66,16 +60,18 @@ def backward(dy, x, weight, stride, padding, dilation, need_dx=True):
     dy, kernel = nhwc(dy), weight.shape[2]
     dweight = _weight_gradient(nhwc(x), dy, weight.shape, (kernel, stride, padding, dilation))
     dx = None
+    if need_dx:
+        packed = pack(weight, transpose=True, rotate=stride == 1, out=_weights_buffer(weight))
     if need_dx and stride == 1:
         # The kernel reaches (K - 1) d places back from the last place that an input was used for.
         geometry = kernel, 1, dilation * (kernel - 1) - padding, dilation
-        dx = _convolve(dy, pack(weight, transpose=True, rotate=True), None, x.shape, geometry)
+        dx = _convolve(dy, packed, None, x.shape, geometry)
     elif need_dx:
-        dx = _send_back(dy, pack(weight, transpose=True), x.shape, (kernel, stride, padding, dilation))
+        dx = _send_back(dy, packed, x.shape, (kernel, stride, padding, dilation))
     return dx, dweight, channel_sums(dy)
 
 
-def pack(weight, transpose=False, rotate=False):
+def pack(weight, transpose=False, rotate=False, out=None):
     """Put weights (O, I, K, K) into the order in which they are read.
 
     Parameters
@@ -85,6 +81,8 @@ def pack(weight, transpose=False, rotate=False):
         Exchange O and I, for the gradient of the input.
     rotate : bool
         Rotate the kernels by 180 degrees.
+    out : ndarray of float32, flat, optional
+        Memory to use, at least as large as the result.
 
     Returns
     -------
@@ -99,15 +97,22 @@ def pack(weight, transpose=False, rotate=False):
         outputs, inputs, output_step, input_step = inputs, outputs, input_step, output_step
     start, tap_step = (taps - 1, -1) if rotate else (0, 1)
     chunks = math.ceil(outputs / LANES)
-    w, flat = aligned_zeros(chunks * taps * inputs * LANES), weight.reshape(-1)
+    size, flat = chunks * taps * inputs * LANES, weight.reshape(-1)
+    w = aligned_zeros(size) if out is None else out[:size]
 
     def run(share, span):
         kernels.pack_weights(
             flat, start, output_step, input_step, tap_step, taps, outputs, inputs, w, span.start, span.stop
         )
 
-    in_shares(run, spans(chunks))
+    in_shares(run, spans_of_weights(chunks, w.size))
     return w
+
+
+def _weights_buffer(weight):
+    """Memory for packed weights that are used once, in either direction."""
+    outputs, inputs = (math.ceil(channels / LANES) * LANES for channels in weight.shape[:2])
+    return workspace().buffer("weights", 0, outputs * inputs * weight.shape[2] * weight.shape[3])
 
 
 def _convolve(x, w, bias, y_shape, geometry, relu=False):
@@ -137,10 +142,11 @@ def _convolve(x, w, bias, y_shape, geometry, relu=False):
             chunks.start,
             chunks.stop,
             buffers.buffer("patches", share, geometry.block * row),
-            buffers.buffer("edge", share, ROWS * COLUMNS * LANES),
+            buffers.buffer("edge", share, MANY_ROWS * COLUMNS * LANES),
         )
 
-    in_shares(run, split_work(y.size // outputs, math.ceil(outputs / LANES), x.shape[3]))
+    depth = geometry.kernel**2 * x.shape[3]
+    in_shares(run, split_work(y.size // outputs, math.ceil(outputs / LANES), depth))
     return y_view
 
 
@@ -152,7 +158,8 @@ def _send_back(dy, w, x_shape, geometry):
     if dy.size == 0 or dx.size == 0:
         return dx_view
     outputs, chunks = dy.shape[3], math.ceil(dx.shape[3] / LANES)
-    geometry, row = kernels.Geometry(*geometry, BLOCK_LIMITS[1]), outputs + 2 * LANES
+    kernel, row = geometry[0], outputs + 2 * LANES
+    geometry = kernels.Geometry(*geometry, BLOCK_LIMITS[1])
     places_per_image = dy.shape[1] * dy.shape[2]
     buffers, zeros = workspace(), np.zeros(COLUMNS * LANES, np.float32)
 
@@ -172,10 +179,10 @@ def _send_back(dy, w, x_shape, geometry):
             share_chunks.stop,
             buffers.buffer("patches", share, geometry.block * row),
             buffers.buffer("products", share, geometry.block * COLUMNS * LANES),
-            buffers.buffer("edge", share, ROWS * COLUMNS * LANES),
+            buffers.buffer("edge", share, MANY_ROWS * COLUMNS * LANES),
         )
 
-    in_shares(run, split_work(len(dy), chunks, outputs))
+    in_shares(run, split_work(len(dy), chunks, places_per_image * kernel**2 * outputs))
     return dx_view
 
 
@@ -188,7 +195,7 @@ def _weight_gradient(x, dy, weight_shape, geometry):
     taps, chunks = kernel * kernel, math.ceil(outputs / LANES)
     size = chunks * math.ceil(taps * inputs / ROWS) * ROWS * LANES
     geometry, row = _blocked(geometry, inputs)
-    work = split_work(dy.size // outputs, chunks, inputs)
+    work = split_work(dy.size // outputs, chunks, taps * inputs)
     parts = 1 if splits_chunks(work) else len(work)  # threads with the same chunks sum up parts of their own
     buffers = workspace()
     dw = buffers.buffer("weight gradient", 0, parts * size)
@@ -216,7 +223,7 @@ def _weight_gradient(x, dy, weight_shape, geometry):
         kernels.unpack_weight_gradient(dw, parts, size, taps, outputs, inputs, flat, span.start, span.stop)
 
     in_shares(run, work)
-    in_shares(unpack, spans(chunks))
+    in_shares(unpack, spans_of_weights(chunks, size))
     return dweight
 
 
@@ -224,5 +231,5 @@ def _blocked(geometry, channels):
     """The geometry with a number of places per block, and the distance between patches."""
     row = kernels.row_length(geometry[0] ** 2 * channels)
     least, most = BLOCK_LIMITS
-    block = max(least, min(BLOCK_FLOATS // row, most)) // ROWS * ROWS
+    block = max(least, min(BLOCK_FLOATS // row, most)) // MANY_ROWS * MANY_ROWS
     return kernels.Geometry(*geometry, block), row

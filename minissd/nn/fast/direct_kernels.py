@@ -7,8 +7,8 @@ Arrays are flat. What the names stand for::
     w              weights, and their gradient             [chunk of outputs][kernel place][inputs][16]
     d              gradients of the output                 [chunk][place][16]
 
-A chunk is sixteen output channels, one vector. A patch in `a` is at least 16 numbers shorter than the distance
-to the next: at a distance that is a power of two, they would compete for the same few places of the cache.
+A chunk is sixteen output channels, one vector. Between patches in `a` there is a gap of at least 16 numbers:
+at a distance that is a power of two, they would compete for the same few places of the cache.
 """
 
 from __future__ import annotations
@@ -19,7 +19,16 @@ from collections import namedtuple
 from numba import njit
 
 from minissd.nn.fast.simd import LANES, broadcast, clear, copy, load, load_first, memory, store_first
-from minissd.nn.fast.tile import COLUMNS, ROWS, add_products, load_tile, store_tile, tile_maximum, zero_tile
+from minissd.nn.fast.tile import (
+    COLUMNS,
+    MANY_ROWS,
+    ROWS,
+    add_products,
+    load_tile,
+    store_tile,
+    tile_maximum,
+    zero_tile,
+)
 
 # The kernel, and the number of places that are worked on at a time.
 Geometry = namedtuple("Geometry", "kernel stride padding dilation block")
@@ -91,21 +100,21 @@ def _products(columns):
 
     @njit(nogil=True)
     def products(a, row, places, w, first, depth, bias, channel, low, y, o, step, channels, edge):
-        """y = max(a @ w + bias, low), (places x depth) @ (depth x 16 * columns), a register tile at a time."""
+        """y = max(a @ w + bias, low), (places x depth) @ (depth x 16 * columns), tile by tile."""
         panel, lowest = depth * LANES, broadcast(low)
-        like = zero_tile(ROWS, columns)
+        like = zero_tile(MANY_ROWS, columns)
         whole_columns = channel + columns * LANES <= channels
-        for p in range(0, places, ROWS):
+        for p in range(0, places, MANY_ROWS):
             tile = load_tile(like, bias, channel, 0, LANES)
             for k in range(depth):
                 tile = add_products(tile, a, p * row + k, row, w, first + k * LANES, panel)
             tile = tile_maximum(tile, lowest)
             target = o + p * step + channel
-            if whole_columns and p + ROWS <= places:
+            if whole_columns and p + MANY_ROWS <= places:
                 store_tile(tile, y, target, step, LANES)
                 continue
             store_tile(tile, edge, 0, columns * LANES, LANES)
-            for r in range(min(ROWS, places - p)):
+            for r in range(min(MANY_ROWS, places - p)):
                 count = min(columns * LANES, channels - channel)
                 copy(edge, r * columns * LANES, y, target + r * step, count)
 
@@ -197,7 +206,7 @@ def _outer_products(columns):
 
     @njit(nogil=True)
     def outer_products(a, row, places, d, first_d, d_panel, dw, first, panel, depth):
-        """dw += a^T d: (depth x places) @ (places x 16 * columns), a register tile at a time."""
+        """dw += a^T d: (depth x places) @ (places x 16 * columns), tile by tile."""
         like = zero_tile(ROWS, columns)
         for k in range(0, depth, ROWS):
             o = first + k * LANES
@@ -254,6 +263,7 @@ def pack_weights(weight, start, output_step, input_step, tap_step, taps, outputs
                 source = start + chunk * LANES * output_step + i * input_step + k * tap_step
                 for lane in range(count):
                     w[o + lane] = weight[source + lane * output_step]
+                w[o + count : o + LANES] = 0
 
 
 @compiled

@@ -20,7 +20,7 @@ def nhwc(x):
 
     Parameters
     ----------
-    x : ndarray of float32, (N, C, H, W)
+    x : ndarray, (N, C, H, W)
 
     Returns
     -------
@@ -32,13 +32,13 @@ def nhwc(x):
     >>> nhwc(x).base is x.base
     True
     """
-    view = x.transpose(0, 2, 3, 1)
+    view = x.astype(np.float32, copy=False).transpose(0, 2, 3, 1)
     if view.flags.c_contiguous and view.flags.writeable:  # Numba would compile again for read-only arrays
         return view
-    y = np.empty(view.shape, x.dtype)
+    y = np.empty(view.shape, np.float32)
     rows = y.shape[0] * y.shape[1]
     if x.size:
-        in_threads(lambda span: _to_channels_last(x, y, span.start, span.stop), spans(rows))
+        in_threads(lambda span: _to_channels_last(view, y, span.start, span.stop), spans(rows))
     return y
 
 
@@ -69,4 +69,4 @@ def _to_channels_last(x, y, first_row, last_row):
             stop = min(start + BLOCK, width)
             for c in range(channels):
                 for w in range(start, stop):
-                    y[n, h, w, c] = x[n, c, h, w]
+                    y[n, h, w, c] = x[n, h, w, c]

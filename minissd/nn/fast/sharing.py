@@ -7,35 +7,48 @@ never on who is first; the same input gives the same bits every time.
 
 from __future__ import annotations
 
-from minissd.nn.fast.tile import COLUMNS
+from minissd.nn.fast.simd import LANES
+from minissd.nn.fast.tile import COLUMNS, ROWS
 from minissd.nn.threads import in_threads, num_threads, spans
 
-FEW_WEIGHTS = 8192  # floats of one kernel place: 32 kB
+SMALL_WORK = 1 << 22  # multiplications that one thread does before it could have woken another
+MANY_WEIGHTS = 1 << 18  # that should not pass through the cache of every thread: 1 MB
+FEW_WEIGHTS = 1 << 16  # that are reordered before a thread could have been woken
 
 
 def split_work(count, chunks, depth):
     """Deal out pieces of the map and chunks of output channels: (pieces, chunks) for each thread.
 
-    Where the weights are few, each thread takes a part of the map. Where they are many, each takes some output
-    channels, so that only its own part of the weights passes through its cache; then every thread prepares
-    all of the input, which costs little in comparison.
+    Where the weights are few, each thread takes a part of the map. Where they are many, each takes some
+    output channels, so that only its own part of the weights passes through its cache; then every thread
+    prepares all of the input, which costs little in comparison.
 
     Parameters
     ----------
     count : int
-        Tiles or places of the map.
+        Tiles, places or images of the map.
     chunks : int
         Output channels in sixteens.
     depth : int
-        Input channels.
+        Multiplications per piece and output channel.
+
+    Examples
+    --------
+    >>> split_work(count=10, chunks=2, depth=9)  # too little for two threads
+    [(slice(0, 10, None), slice(0, 2, None))]
     """
     everything = slice(0, count), slice(0, chunks)
-    threads = num_threads()
-    if threads == 1 or count * chunks <= 1:
+    threads, weights = num_threads(), chunks * LANES * depth
+    if threads == 1 or count * weights < SMALL_WORK:
         return [everything]
-    if chunks >= COLUMNS * threads and (chunks * depth >= FEW_WEIGHTS or count < 6 * threads):
+    if chunks >= COLUMNS * threads and (weights > MANY_WEIGHTS or count < ROWS * threads):
         return [(everything[0], span) for span in spans(chunks)]
     return [(part, everything[1]) for part in spans(count)]
+
+
+def spans_of_weights(chunks, weights):
+    """Deal out chunks of weights that are to be reordered."""
+    return spans(chunks) if weights > FEW_WEIGHTS else [slice(0, chunks)]
 
 
 def splits_chunks(work):

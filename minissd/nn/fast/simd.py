@@ -6,16 +6,18 @@ sixteen pairs. LLVM maps it to one AVX-512 register, two AVX2 registers or four 
 code runs everywhere. All functions here work inside ``@njit`` functions only, and on ``a = memory(array)``, a
 pointer to the numbers of a contiguous float32 array.
 
-==============================  ======================================================
-``load(a, i)``                  the vector ``a[i : i + 16]``
-``load_first(a, i, n)``         ``a[i : i + n]``, then zeros; touches no memory behind
-``broadcast(x)``                sixteen times the number x
-``store(a, i, v)``              ``a[i : i + 16] = v``
-``store_first(a, i, v, n)``     ``a[i : i + n] = v[:n]``
+===============================  ======================================================
+``load(a, i)``                   the vector ``a[i : i + 16]``
+``load_first(a, i, n)``          ``a[i : i + n]``, then zeros; touches no memory behind
+``broadcast(x)``                 sixteen times the number x
+``store(a, i, v)``               ``a[i : i + 16] = v``
+``store_first(a, i, v, n)``      ``a[i : i + n] = v[:n]``
 ``v + w``, ``v - w``, ``v * w``  lane by lane; a product and a sum fuse into one instruction
-``maximum(v, low)``             lane by lane; a NaN in v stays
-``where_positive(x, v)``        v where x > 0, else 0: the gradient of ReLU
-==============================  ======================================================
+``maximum(v, low)``              lane by lane; a NaN in v stays
+``where_positive(x, v)``         v where x > 0, else 0: the gradient of ReLU
+``where_greater(x, w, a, b)``    a where x > w, else b
+``load_bytes``, ``store_bytes``  the first n of a vector of small whole numbers, kept as uint8
+===============================  ======================================================
 """
 
 from __future__ import annotations
@@ -35,6 +37,7 @@ HAS_AVX512 = llvmlite.binding.get_host_cpu_features().get("avx512f", False)  # 3
 FLOAT, INT32 = ir.FloatType(), ir.IntType(32)
 VECTOR = ir.VectorType(FLOAT, LANES)
 MASK = ir.VectorType(ir.IntType(1), LANES)
+BYTES = ir.VectorType(ir.IntType(8), LANES)
 ZERO = ir.Constant(VECTOR, [0.0] * LANES)
 
 
@@ -58,18 +61,19 @@ class VectorModel(models.PrimitiveModel):
 
 @intrinsic
 def memory(typing_context, array):
-    """Where the numbers of a contiguous float32 array begin; the caller keeps the array alive.
+    """Where the numbers of a contiguous array (float32 or uint8) begin; the caller keeps it alive.
 
     Numba counts who uses an array whenever one is handed on, which in a short function costs more than the
     work. A bare pointer is a number.
     """
-    if not (isinstance(array, types.Array) and array.dtype == types.float32 and array.is_contig):
+    kinds = (types.float32, types.uint8)
+    if not (isinstance(array, types.Array) and array.dtype in kinds and array.is_contig):
         return None
 
     def emit(context, builder, signature, args):
         return context.make_array(array)(context, builder, args[0]).data
 
-    return types.CPointer(types.float32)(array), emit
+    return types.CPointer(array.dtype)(array), emit
 
 
 def address(builder, pointer, index, llvm_type=VECTOR):
@@ -169,6 +173,47 @@ def where_positive(typing_context, condition, value):
     return vector(vector, vector), emit
 
 
+@intrinsic
+def where_greater(typing_context, left, right, value, other):
+    """`value` where `left` is above `right`, else `other`."""
+
+    def emit(context, builder, signature, args):
+        left, right, value, other = args
+        return builder.select(builder.fcmp_ordered(">", left, right), value, other)
+
+    return vector(vector, vector, vector, vector), emit
+
+
+@intrinsic
+def load_bytes(typing_context, array, index, count):
+    """``array[index : index + count]`` of a uint8 array, and zeros behind."""
+
+    def emit(context, builder, signature, args):
+        pointer = address(builder, *args[:2], BYTES)
+        form = ir.FunctionType(BYTES, [pointer.type, INT32, MASK, BYTES])
+        masked_load = get_or_insert_function(builder.module, form, "llvm.masked.load.v16i8.p0")
+        zeros = ir.Constant(BYTES, [0] * LANES)
+        loaded = builder.call(masked_load, [pointer, INT32(1), first_lanes(builder, args[2]), zeros])
+        return builder.uitofp(loaded, VECTOR)
+
+    return vector(array, types.intp, types.intp), emit
+
+
+@intrinsic
+def store_bytes(typing_context, array, index, value, count):
+    """``array[index : index + count] = value[:count]``, for a uint8 array and numbers from 0 to 255."""
+
+    def emit(context, builder, signature, args):
+        pointer = address(builder, *args[:2], BYTES)
+        form = ir.FunctionType(ir.VoidType(), [BYTES, pointer.type, INT32, MASK])
+        masked_store = get_or_insert_function(builder.module, form, "llvm.masked.store.v16i8.p0")
+        numbers = builder.fptoui(args[2], BYTES)
+        builder.call(masked_store, [numbers, pointer, INT32(1), first_lanes(builder, args[3])])
+        return context.get_dummy_value()
+
+    return types.void(array, types.intp, vector, types.intp), emit
+
+
 def _define(python_operator, instruction):
     @type_callable(python_operator)
     def type_of(context):
@@ -184,6 +229,21 @@ def _define(python_operator, instruction):
 
 for _operator, _instruction in ((operator.add, "fadd"), (operator.sub, "fsub"), (operator.mul, "fmul")):
     _define(_operator, _instruction)
+
+
+@njit(nogil=True, forceinline=True)
+def load_lanes(array, index, count):
+    """`load_first`, and `load` where all lanes are wanted: without mask registers it is faster."""
+    return load(array, index) if count == LANES else load_first(array, index, count)
+
+
+@njit(nogil=True, forceinline=True)
+def store_lanes(array, index, value, count):
+    """`store_first`, and `store` where all lanes are wanted."""
+    if count == LANES:
+        store(array, index, value)
+    else:
+        store_first(array, index, value, count)
 
 
 @njit(nogil=True, forceinline=True)

@@ -4,15 +4,17 @@ A product of matrices reads each number many times; what counts is how seldom it
 6 rows by 32 columns takes in 6 numbers of one matrix and 32 of the other and does 192 multiplications and
 additions with them, on 12 AVX-512 registers that are written to memory only once, at the end:
 
->>> tile = zero_tile(ROWS, COLUMNS)                                     # doctest: +SKIP
->>> for k in range(depth):                                              # doctest: +SKIP
-...     tile = add_products(tile, a, k, row_step, b, 16 * k, panel)
+    tile = zero_tile(ROWS, COLUMNS)
+    for k in range(depth):
+        tile = add_products(tile, a, k, row_step, b, 16 * k, panel)
 
 Twelve sums that do not wait for each other also keep the processor busy: it can begin two multiply-adds per
-cycle, and each takes four or five cycles to finish. AVX2 has 16 registers of 8 numbers, which hold a tile of
-6 by 16; there a `Vector` takes two registers, so again there are 12 sums.
+cycle, and each takes four or five cycles to finish. Where there are always many rows, a tile of 12 by 32 on
+24 of the 32 registers reads the columns half as often. AVX2 has 16 registers of 8 numbers, which hold a tile
+of 6 by 16: there a vector takes two registers, so again there are 12 sums.
 
-A tile counts its columns in vectors of sixteen. All functions work inside ``@njit`` functions only.
+A tile counts its columns in vectors of sixteen. All functions work inside ``@njit`` functions only and take
+pointers (`minissd.nn.fast.simd.memory`).
 """
 
 from __future__ import annotations
@@ -25,6 +27,7 @@ from numba.extending import intrinsic, register_model
 from minissd.nn.fast.simd import FLOAT, HAS_AVX512, LANES, VECTOR, address, splat, vector
 
 ROWS = 6
+MANY_ROWS = 12 if HAS_AVX512 else 6
 COLUMNS = 2 if HAS_AVX512 else 1
 
 
@@ -51,6 +54,8 @@ class TileModel(models.PrimitiveModel):
 @intrinsic(prefer_literal=True)
 def zero_tile(typing_context, rows, columns):
     """A tile of zeros; `rows` and `columns` must be constants."""
+    if not (isinstance(rows, types.Literal) and isinstance(columns, types.Literal)):
+        return None  # Numba says that there is no zero_tile for these arguments
     tile = TileType(rows.literal_value, columns.literal_value)
 
     def emit(context, builder, signature, args):

@@ -25,28 +25,17 @@ import numpy as np
 from minissd.nn.conv_shape import output_side
 from minissd.nn.fast import winograd_kernels as kernels
 from minissd.nn.fast.layout import empty_channels_last, nhwc
-from minissd.nn.fast.sharing import in_shares, split_work, splits_chunks
+from minissd.nn.fast.sharing import in_shares, spans_of_weights, split_work, splits_chunks
 from minissd.nn.fast.simd import LANES
 from minissd.nn.fast.sums import bias_only, channel_sums, padded_bias
 from minissd.nn.fast.tile import COLUMNS, ROWS
 from minissd.nn.fast.winograd_transforms import INPUT_SIDE, OUTPUT_SIDE, POINTS
 from minissd.nn.fast.workspace import aligned_zeros, workspace
-from minissd.nn.threads import spans
 
-TRANSFORMED_FLOATS = 1 << 18  # of a block of input tiles: 1 MB
-BLOCK_LIMITS = 24, 96  # tiles in a block, at least and at most
+BLOCK_LIMITS = 24, 96  # tiles that are worked on at a time, at least and at most
+TRANSFORMED_FLOATS = 1 << 18  # of such a block: 1 MB, to stay in the cache
+WEIGHT_FLOATS = 1 << 22  # transformed weights that pass through the cache in no time: 16 MB
 SCRATCH_FLOATS = 2 * POINTS * LANES
-
-
-def supports(weight, stride):
-    """Whether the algorithm applies.
-
-    Examples
-    --------
-    >>> supports(np.zeros((8, 4, 3, 3), np.float32), stride=1), supports(np.zeros((8, 4, 3, 3)), stride=1)
-    (True, False)
-    """
-    return weight.shape[2:] == (3, 3) and stride == 1 and weight.dtype == np.float32
 
 
 def forward(x, weight, bias, stride, padding, dilation, relu=False, packed=None):
@@ -70,7 +59,7 @@ def forward(x, weight, bias, stride, padding, dilation, relu=False, packed=None)
     -------
     ndarray of float32, (N, O, H', W'), channels last in memory
     """
-    packed = pack(weight) if packed is None else packed
+    packed = pack(weight, out=_weights_buffer(weight)) if packed is None else packed
     y_shape = (len(x), len(weight), *(output_side(side, 3, 1, padding, dilation) for side in x.shape[2:]))
     return _convolve(x, packed, bias, y_shape, padding, dilation, relu)
 
@@ -83,11 +72,12 @@ def backward(dy, x, weight, stride, padding, dilation, need_dx=True):
     if need_dx:
         # The kernel reaches 2 d places back from the last place that an input was used for.
         around = 2 * dilation - padding
-        dx = _convolve(dy.transpose(0, 3, 1, 2), pack(weight, rotate=True), None, x.shape, around, dilation)
+        packed = pack(weight, rotate=True, out=_weights_buffer(weight))
+        dx = _convolve(dy.transpose(0, 3, 1, 2), packed, None, x.shape, around, dilation)
     return dx, dweight, channel_sums(dy)
 
 
-def pack(weight, rotate=False):
+def pack(weight, rotate=False, out=None):
     """Transform weights (O, I, 3, 3) into the order in which they are read.
 
     Parameters
@@ -95,6 +85,8 @@ def pack(weight, rotate=False):
     weight : ndarray of float32, (O, I, 3, 3)
     rotate : bool
         Rotate the kernels by 180 degrees and exchange O and I, for the gradient of the input.
+    out : ndarray of float32, flat, optional
+        Memory to use, at least as large as the result.
 
     Returns
     -------
@@ -106,15 +98,22 @@ def pack(weight, rotate=False):
     if rotate:
         layout, outputs, inputs = (8, 9, inputs * 9, -1), inputs, outputs
     chunks = math.ceil(outputs / LANES)
-    u = aligned_zeros(chunks * POINTS * inputs * LANES)
+    size = chunks * POINTS * inputs * LANES
+    u = aligned_zeros(size) if out is None else out[:size]
 
     def run(share, span):
         scratch = workspace_of_caller.buffer("scratch", share, SCRATCH_FLOATS)
         kernels.pack_weights(weight.reshape(-1), *layout, outputs, inputs, u, span.start, span.stop, scratch)
 
     workspace_of_caller = workspace()
-    in_shares(run, spans(chunks))
+    in_shares(run, spans_of_weights(chunks, u.size))
     return u
+
+
+def _weights_buffer(weight):
+    """Memory for packed weights that are used once, in either direction."""
+    outputs, inputs = (math.ceil(channels / LANES) * LANES for channels in weight.shape[:2])
+    return workspace().buffer("weights", 0, outputs * inputs * POINTS)
 
 
 def tile_origins(side, dilation):
@@ -137,7 +136,7 @@ def _convolve(x, u, bias, y_shape, padding, dilation, relu=False):
         return bias_only(y_view, bias, relu)
     y = nhwc(y_view)
     depth, outputs = x.shape[3], y.shape[3]
-    grid, num_tiles = _grid(y.shape, padding, dilation, depth)
+    grid, num_tiles = _grid(y.shape, padding, dilation, depth, u.size)
     bias, low = padded_bias(bias, outputs), np.float32(0 if relu else -np.inf)
     buffers = workspace()
 
@@ -162,7 +161,7 @@ def _convolve(x, u, bias, y_shape, padding, dilation, relu=False):
             buffers.buffer("scratch", share, SCRATCH_FLOATS),
         )
 
-    in_shares(run, split_work(num_tiles, math.ceil(outputs / LANES), depth))
+    in_shares(run, split_work(num_tiles, math.ceil(outputs / LANES), POINTS * depth))
     return y_view
 
 
@@ -173,9 +172,9 @@ def _weight_gradient(x, dy, weight_shape, padding, dilation):
         return dweight
     outputs, inputs = weight_shape[:2]
     chunks = math.ceil(outputs / LANES)
-    grid, num_tiles = _grid(dy.shape, padding, dilation, inputs + outputs)
     size = chunks * POINTS * math.ceil(inputs / ROWS) * ROWS * LANES
-    work = split_work(num_tiles, chunks, inputs)
+    grid, num_tiles = _grid(dy.shape, padding, dilation, inputs + outputs, size)
+    work = split_work(num_tiles, chunks, POINTS * inputs)
     parts = 1 if splits_chunks(work) else len(work)  # threads with the same chunks sum up parts of their own
     buffers = workspace()
     du = buffers.buffer("weight gradient", 0, parts * size)
@@ -206,16 +205,20 @@ def _weight_gradient(x, dy, weight_shape, padding, dilation):
         kernels.unpack_weight_gradient(du, parts, size, outputs, inputs, flat, span.start, span.stop, scratch)
 
     in_shares(run, work)
-    in_shares(unpack, spans(chunks))
+    in_shares(unpack, spans_of_weights(chunks, size))
     return dweight
 
 
-def _grid(y_shape, padding, dilation, channels):
-    """Where the tiles of a map (N, H, W, C) are, and how many there are."""
+def _grid(y_shape, padding, dilation, channels, weights):
+    """Where the tiles of a map (N, H, W, C) are, and how many there are.
+
+    All weights are read once per block. Where they are so many that this takes long, a block has as many
+    tiles as possible, even if the tiles then no longer stay in the innermost cache.
+    """
     rows, columns = (tile_origins(side, dilation) for side in y_shape[1:3])
     num_tiles = y_shape[0] * len(rows) * len(columns)
     least, most = BLOCK_LIMITS
-    block = TRANSFORMED_FLOATS // (POINTS * (channels + LANES))
-    block = min(max(least, min(block, most)), num_tiles)
-    block = math.ceil(block / ROWS) * ROWS
+    fitting = TRANSFORMED_FLOATS // (POINTS * (channels + LANES))
+    block = most if weights > WEIGHT_FLOATS else max(least, min(fitting, most))
+    block = math.ceil(min(block, num_tiles) / ROWS) * ROWS
     return kernels.Grid(rows, columns, dilation, padding, block), num_tiles

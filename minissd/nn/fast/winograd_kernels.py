@@ -31,8 +31,8 @@ from minissd.nn.fast.winograd_transforms import (
     transform_weight_gradient,
 )
 
-# Output rows and columns where tiles begin; the kernel's dilation; the padding; tiles that are worked on at a
-# time. A tile at (row, column) gives the outputs (row + i * dilation, column + j * dilation), i and j below 4.
+# Output rows and columns where tiles begin; the kernel's dilation; the padding; tiles that are worked on at
+# a time. A tile at (row, column) gives the outputs (row + i * dilation, column + j * dilation), i, j < 4.
 Grid = namedtuple("Grid", "rows columns dilation padding block")
 
 compiled = njit(cache=True, nogil=True)

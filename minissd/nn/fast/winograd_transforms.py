@@ -5,11 +5,11 @@ polynomials turned around. Evaluate both at six points, multiply six numbers ins
 
 .. math:: y = A^T \left[ (G g) \odot (B^T d) \right]
 
-(Lavin and Gray, *Fast Algorithms for Convolutional Neural Networks*, 2016). In two dimensions rows and columns
-are transformed one after the other and 36 products replace 144. The points here are
-:math:`0, \pm a, \pm b, \infty` with :math:`a = \sqrt{1/2}` and :math:`b = \sqrt 2`. The usual points 0, 1 and 2
-need numbers up to 8 where these need 2.83, and lose three times as much accuracy. Opposite points share their
-even and odd parts, which halves the work.
+(Lavin and Gray, *Fast Algorithms for Convolutional Neural Networks*, 2016). In two dimensions rows and
+columns are transformed one after the other and 36 products replace 144. The points here are
+:math:`0, \pm a, \pm b, \infty` with :math:`a = \sqrt{1/2}` and :math:`b = \sqrt 2`. The usual points 0, 1, 2
+need numbers up to 8 where these need 2.83, and lose several times as much accuracy. Opposite points share
+their even and odd parts, which halves the work.
 
 ===========================  =========  =========  ==============================================
 function                     takes      gives      matrix

@@ -16,7 +16,7 @@ CACHE_LINE = 64  # bytes
 
 
 def aligned_zeros(*shape):
-    """Zeros (float32) that begin on a cache line; NumPy's begin anywhere, so a vector would lie across two."""
+    """Zeros (float32) that begin on a cache line, so that no vector lies across two."""
     size = math.prod(shape)
     memory = np.zeros(size + CACHE_LINE // 4, np.float32)
     start = -(memory.ctypes.data // 4) % (CACHE_LINE // 4)

@@ -1,0 +1,106 @@
+"""The fast algorithms as `Conv2d` knows them, and which one is the best for a layer.
+
+They compute in float32. float64, which is for checking gradients, and arrays that are not NumPy's go to
+`minissd.nn.conv_im2col`.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from minissd.errors import InputError
+from minissd.nn import conv_im2col
+from minissd.nn.conv_shape import output_side
+from minissd.nn.fast import direct, winograd
+from minissd.nn.fast.simd import LANES
+from minissd.nn.fast.winograd_transforms import OUTPUT_SIDE, POINTS
+
+TRANSFORM_COST = 1.5  # of all that Winograd's algorithm does, relative to its products
+WEIGHTS_COST = 40  # tiles in whose time the weights are transformed and read
+
+
+class FastAlgorithm:
+    """A convolution algorithm for `minissd.nn.register_algorithm`.
+
+    Parameters
+    ----------
+    choose : callable
+        ``choose(x_shape, weight_shape, stride, padding, dilation)`` returns the module that computes.
+
+    Examples
+    --------
+    >>> x, weight = np.ones((1, 1, 5, 5), np.float32), np.ones((1, 1, 3, 3), np.float32)
+    >>> AUTO.forward(x, weight, None, stride=2, padding=0, dilation=1)[0, 0]
+    array([[9., 9.],
+           [9., 9.]], dtype=float32)
+    """
+
+    def __init__(self, choose):
+        self._choose = choose
+
+    def forward(self, x, weight, bias, stride, padding, dilation, relu=False):
+        """Convolve; see `minissd.nn.Conv2d` for shapes. With `relu`, return ``max(y, 0)``."""
+        geometry = stride, padding, dilation
+        if not _is_float32(x):
+            y = conv_im2col.forward(x, weight, bias, *geometry)
+            return y.clip(0) if relu else y
+        module = self._choose(x.shape, weight.shape, *geometry)
+        return module.forward(x, weight, bias, *geometry, relu=relu)
+
+    def backward(self, dy, x, weight, stride, padding, dilation, need_dx=True):
+        """Return dx, dweight, dbias."""
+        geometry = stride, padding, dilation
+        module = self._choose(x.shape, weight.shape, *geometry) if _is_float32(x) else conv_im2col
+        return module.backward(dy, x, weight, *geometry, need_dx)
+
+
+def best(x_shape, weight_shape, stride, padding, dilation):
+    """The module that is expected to take the least time for a layer.
+
+    Winograd's algorithm multiplies 36 times for a tile of 4x4 outputs where 9 * 16 are needed; but tiles
+    reach over the edge of a small map, its weights are four times as many, and its transforms work on vectors
+    of sixteen channels.
+
+    Examples
+    --------
+    >>> best((8, 64, 32, 32), (64, 64, 3, 3), 1, 1, 1) is winograd
+    True
+    >>> best((8, 64, 32, 32), (64, 64, 3, 3), 2, 1, 1) is direct  # stride 2
+    True
+    >>> best((1, 64, 3, 3), (64, 64, 3, 3), 1, 1, 1) is direct  # a small map
+    True
+    """
+    if weight_shape[2:] != (3, 3) or stride != 1 or weight_shape[1] < LANES:
+        return direct
+    height, width = (output_side(side, 3, 1, padding, dilation) for side in x_shape[2:])
+    tiles = x_shape[0] * _tiles(height, dilation) * _tiles(width, dilation)
+    places = x_shape[0] * height * width
+    cheaper = TRANSFORM_COST * POINTS * (tiles + WEIGHTS_COST) < 9 * places
+    return winograd if cheaper else direct
+
+
+def _tiles(side, dilation):
+    """Tiles along one side: those of each of the interleaved maps."""
+    return sum(math.ceil(math.ceil((side - first) / dilation) / OUTPUT_SIDE) for first in range(dilation))
+
+
+def _always_winograd(x_shape, weight_shape, stride, padding, dilation):
+    if weight_shape[2:] != (3, 3) or stride != 1:
+        raise InputError(
+            f"algorithm 'winograd': kernel {weight_shape[2]}, stride {stride} "
+            "(it does 3x3 of stride 1; choose 'direct' or 'auto')"
+        )
+    return winograd
+
+
+def _always_direct(x_shape, weight_shape, stride, padding, dilation):
+    return direct
+
+
+def _is_float32(x):
+    return isinstance(x, np.ndarray) and x.dtype == np.float32
+
+
+WINOGRAD, DIRECT, AUTO = (FastAlgorithm(choose) for choose in (_always_winograd, _always_direct, best))
