@@ -65,4 +65,4 @@ class Head(Conv2d):
         xp = get_array_module(dloc)
         cells = self._map_shape[:3]
         dy = xp.concatenate([dloc.reshape(*cells, -1), dconf.reshape(*cells, -1)], axis=3)
-        return super().backward(xp.ascontiguousarray(dy.transpose(0, 3, 1, 2)))
+        return super().backward(dy.transpose(0, 3, 1, 2))

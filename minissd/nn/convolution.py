@@ -7,10 +7,17 @@ import numpy as np
 from minissd.errors import InputError
 from minissd.nn import conv_im2col, conv_loops
 from minissd.nn.conv_shape import output_side
+from minissd.nn.fast.choose import AUTO, DIRECT, WINOGRAD
 from minissd.nn.initialization import INITIALIZERS
 from minissd.nn.layer import Layer
 
-ALGORITHMS = {"loops": conv_loops, "im2col": conv_im2col, "auto": conv_im2col}
+ALGORITHMS = {
+    "loops": conv_loops,
+    "im2col": conv_im2col,
+    "winograd": WINOGRAD,
+    "direct": DIRECT,
+    "auto": AUTO,
+}
 
 
 def register_algorithm(name, algorithm):
@@ -154,6 +161,3 @@ class Conv2d(Layer):
         if min(height, width) < 1:
             raise InputError(f"Conv2d: input of shape {x.shape} is smaller than the kernel of side {kernel}")
         return len(x), out_channels, height, width
-
-
-from minissd.nn.fast import register as _register  # noqa: E402, F401  (needs what is defined above)

@@ -6,6 +6,8 @@ import numpy as np
 
 from minissd.backend import get_array_module
 from minissd.nn import batchnorm_numba, batchnorm_readable
+from minissd.nn.fast import batchnorm as fast_batchnorm
+from minissd.nn.fast.layout import is_channels_last
 from minissd.nn.layer import Layer
 
 
@@ -142,5 +144,7 @@ class BatchNorm2d(Layer):
 
 
 def _functions(x):
-    """The module that computes on x: compiled for NumPy's arrays, readable for all others."""
-    return batchnorm_numba if get_array_module(x) is np else batchnorm_readable
+    """The module that computes on x: compiled, for either layout, for NumPy's arrays; else readable."""
+    if get_array_module(x) is not np:
+        return batchnorm_readable
+    return fast_batchnorm if x.dtype == np.float32 and is_channels_last(x) else batchnorm_numba

@@ -7,6 +7,8 @@ import numpy as np
 from minissd.backend import get_array_module
 from minissd.errors import InputError
 from minissd.nn import pool_numba, pool_readable
+from minissd.nn.fast import pool as fast_pool
+from minissd.nn.fast.layout import is_channels_last
 from minissd.nn.layer import Layer
 
 
@@ -62,17 +64,20 @@ class MaxPool2d(Layer):
         if min(height, width) < 1:
             raise InputError(f"MaxPool2d: input of shape {x.shape} is smaller than the window")
         shape = (*x.shape[:2], height, width)
-        y, winner = _functions(x).pool(x, shape, self.kernel_size, self.stride, self.padding)
-        self._save(x.shape, winner)
+        functions = _functions(x)
+        y, winner = functions.pool(x, shape, self.kernel_size, self.stride, self.padding)
+        self._save(x.shape, winner, functions)
         return y
 
     def backward(self, dy):
         """Send each gradient to the place that won its window."""
-        x_shape, winner = self._recall()
+        x_shape, winner, functions = self._recall()
         self._check_upstream(dy, winner.shape)
-        return _functions(dy).unpool(dy, winner, x_shape, self.kernel_size, self.stride, self.padding)
+        return functions.unpool(dy, winner, x_shape, self.kernel_size, self.stride, self.padding)
 
 
 def _functions(x):
-    """The module that computes on x: compiled for NumPy's arrays, readable for all others."""
-    return pool_numba if get_array_module(x) is np else pool_readable
+    """The module that computes on x: compiled, for either layout, for NumPy's arrays; else readable."""
+    if get_array_module(x) is not np:
+        return pool_readable
+    return fast_pool if x.dtype == np.float32 and is_channels_last(x) else pool_numba
