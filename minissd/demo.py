@@ -19,7 +19,7 @@ from minissd.settings import TrainSettings
 from minissd.targets import make_targets
 from minissd.train import Trainer
 
-STEPS = 300
+STEPS = 400
 NUM_UNSEEN = 100
 SCENES = {"object_sizes": (0.14, 0.55), "clutter": 0.6}  # what two minutes of training can learn
 

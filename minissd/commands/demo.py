@@ -19,7 +19,7 @@ def add(commands):
     parser.add_argument(
         "--output", type=Path, default=Path("demo"), metavar="DIR", help="folder of the page (default: demo)"
     )
-    parser.add_argument("--steps", type=positive_int, metavar="N", help="training steps (default: 300)")
+    parser.add_argument("--steps", type=positive_int, metavar="N", help="training steps (default: 400)")
     parser.add_argument("--seed", type=count, default=0, metavar="N", help="of scenes, weights (default: 0)")
     parser.add_argument("--quiet", action="store_true", help="no progress bar")
 
