@@ -13,6 +13,7 @@ import math
 import numpy as np
 
 from minissd import boxes
+from minissd.errors import InputError
 
 
 def prior_boxes(config):
@@ -147,11 +148,18 @@ def official_sizes(image_size, num_maps, min_percent, max_percent, first_percent
     min_sizes, max_sizes : tuple of float
         In pixels, one per map; the ``max`` of a map is the ``min`` of the next.
 
+    Raises
+    ------
+    InputError
+        If there are fewer than three maps.
+
     Examples
     --------
     >>> official_sizes(300, 6, 20, 90, 10)
     ((30.0, 60.0, 111.0, 162.0, 213.0, 264.0), (60.0, 111.0, 162.0, 213.0, 264.0, 315.0))
     """
+    if num_maps < 3:
+        raise InputError(f"num_maps: {num_maps} (the scripts' rule needs 3 or more; see paper_scales)")
     step = (max_percent - min_percent) // (num_maps - 2)
     percents = [first_percent] + [min_percent + k * step for k in range(num_maps)]
     sizes = tuple(image_size * percent / 100 for percent in percents)

@@ -75,3 +75,10 @@ def make_weights(path, class_names=CLASSES, seed=0, **changes):
 def files_in(folder):
     """All files below a folder, hidden ones too, as sorted names relative to it."""
     return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
+
+
+def make_workplace(folder):
+    """Make what nearly every command needs: a small dataset and weights; returns the folder."""
+    make_voc(folder / "voc")
+    make_weights(folder / "weights.safetensors")
+    return folder

@@ -13,7 +13,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 import safetensors.numpy
-from command_line import CLASSES, SMALL, TRAIN, done, files_in, make_voc, make_weights, refused, run
+from command_line import (
+    CLASSES,
+    SMALL,
+    TRAIN,
+    done,
+    files_in,
+    make_weights,
+    make_workplace,
+    refused,
+    run,
+)
 from PIL import Image
 
 from minissd import config, weights
@@ -32,10 +42,7 @@ BOX = re.compile(r"<bndbox>.*?</bndbox>", re.S)
 
 @pytest.fixture(scope="module")
 def workplace(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("bad-input")
-    make_voc(folder / "voc")
-    make_weights(folder / "weights.safetensors")
-    return folder
+    return make_workplace(tmp_path_factory.mktemp("bad-input"))
 
 
 @pytest.fixture(autouse=True)

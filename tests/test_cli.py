@@ -14,7 +14,17 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from command_line import CLASSES, SMALL, TRAIN, done, files_in, make_voc, make_weights, refused, run
+from command_line import (
+    CLASSES,
+    SMALL,
+    TRAIN,
+    done,
+    files_in,
+    make_weights,
+    make_workplace,
+    refused,
+    run,
+)
 from PIL import Image
 
 from minissd import boxes, cli, config, demo, interrupt, predict, priors, settings, train, viz, weights
@@ -32,10 +42,7 @@ XML = "voc/Annotations/val_000000.xml"
 
 @pytest.fixture(scope="module")
 def workplace(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("cli")
-    make_voc(folder / "voc")
-    make_weights(folder / "weights.safetensors")
-    return folder
+    return make_workplace(tmp_path_factory.mktemp("cli"))
 
 
 @pytest.fixture(autouse=True)

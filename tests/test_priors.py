@@ -8,6 +8,7 @@ from reference_numbers import copied_numbers
 
 from minissd import boxes
 from minissd.config import CONFIGS, SSD300_COCO, SSD300_VOC, SSD512_COCO, SSD512_VOC, SSDConfig
+from minissd.errors import InputError
 from minissd.priors import cell_shapes, map_priors, official_sizes, paper_scales, prior_boxes
 
 # A map of 10 x 10 cells on an image of 100 pixels; min 4, max 9: sqrt(4 * 9) = 6 without rounding.
@@ -227,3 +228,8 @@ def test_the_official_sizes_are_not_equation_4():
     by_equation_4 = [300 * scale for scale in paper_scales(5)]  # 60, 112.5, 165, 217.5, 270
     assert SSD300_VOC.min_sizes[1:] == (60, 111, 162, 213, 264)  # the step 17.5 % became 17 %
     np.testing.assert_allclose(np.subtract(by_equation_4, SSD300_VOC.min_sizes[1:]), [0, 1.5, 3, 4.5, 6])
+
+
+def test_official_sizes_need_three_maps():
+    with pytest.raises(InputError, match=r"num_maps: 2 .*paper_scales"):
+        official_sizes(300, 2, 20, 90, 10)
