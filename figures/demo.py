@@ -1,6 +1,6 @@
 """README's picture: one unseen scene on its way from default boxes to detections.
 
-``python figures/demo.py`` trains the demo's model (about two minutes) and draws ``figures/demo.png``.
+``python figures/demo.py`` trains the demo's model (a minute or two) and draws ``figures/demo.png``.
 """
 
 from __future__ import annotations

@@ -21,7 +21,7 @@ from minissd.train import Trainer
 
 STEPS = 400
 NUM_UNSEEN = 100
-SCENES = {"object_sizes": (0.14, 0.55), "clutter": 0.6}  # what two minutes of training can learn
+SCENES = {"object_sizes": (0.14, 0.55), "clutter": 0.6}  # what a minute of training can learn
 
 INTRO = (
     "A small SSD learned to find shapes in scenes that minissd draws itself, and these pictures follow one "

@@ -26,7 +26,7 @@ from minissd.settings import AUGMENTATIONS, SCHEDULES, write_settings
 from minissd.targets import make_targets
 
 CHECKPOINT = "checkpoint.safetensors"
-FREE = ("evaluate_every", "checkpoint_every")  # settings that may change when a run is resumed
+CHANGEABLE = ("evaluate_every", "checkpoint_every")  # settings that may change when a run is resumed
 COLUMNS = ("step", "learning_rate", "loss", "conf", "loc", "num_pos", "mAP")
 
 
@@ -201,7 +201,9 @@ class Trainer:
         if not details.keys() >= {"step", "rows", "settings"}:
             raise input_error(path, "holds no state of a training run", "train without --resume")
         settings = asdict(self.settings)
-        differing = [n for n, v in settings.items() if n not in FREE and details["settings"].get(n) != v]
+        differing = [
+            n for n, v in settings.items() if n not in CHANGEABLE and details["settings"].get(n) != v
+        ]
         if differing:
             raise input_error(
                 path,

@@ -17,10 +17,12 @@ class ConvBlock(Layer):
 
     Parameters
     ----------
-    in_channels, out_channels, kernel_size, stride, padding, dilation, rng, init, algorithm
+    in_channels, out_channels, kernel_size : int
         See `Conv2d`.
     batch_norm : bool
         Whether to normalise; the convolution then has no bias, because the normalisation has one.
+    **convolution
+        ``stride``, ``padding``, ``dilation``, ``algorithm``, ``rng`` and ``init`` of `Conv2d`.
 
     Attributes
     ----------
@@ -31,32 +33,9 @@ class ConvBlock(Layer):
         ``"norm.weight"`` and ``"norm.bias"``.
     """
 
-    def __init__(
-        self,
-        in_channels,
-        out_channels,
-        kernel_size,
-        stride=1,
-        padding=0,
-        dilation=1,
-        batch_norm=False,
-        rng=None,
-        init="he",
-        algorithm="auto",
-    ):
+    def __init__(self, in_channels, out_channels, kernel_size, *, batch_norm=False, **convolution):
         super().__init__()
-        self.conv = Conv2d(
-            in_channels,
-            out_channels,
-            kernel_size,
-            stride,
-            padding,
-            dilation,
-            bias=not batch_norm,
-            algorithm=algorithm,
-            rng=rng,
-            init=init,
-        )
+        self.conv = Conv2d(in_channels, out_channels, kernel_size, bias=not batch_norm, **convolution)
         self.norm = BatchNorm2d(out_channels) if batch_norm else None
         self.layers = {"": self.conv, "norm": self.norm} if batch_norm else {"": self.conv}
         self.params = NamedArrays(self.layers, "params")

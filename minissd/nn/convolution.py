@@ -29,7 +29,8 @@ def register_algorithm(name, algorithm):
     algorithm : object or module
         With ``forward(x, weight, bias, stride, padding, dilation) -> y`` and
         ``backward(dy, x, weight, stride, padding, dilation, need_dx) -> dx, dweight, dbias``. `bias` may
-        be None; `dx` is None where it is not needed.
+        be None; `dx` is None where it is not needed. `y` must be memory that nobody else uses: a ReLU behind
+        the convolution works in place.
     """
     ALGORITHMS[name] = algorithm
 

@@ -44,11 +44,6 @@ def _maximum(v, w):
     return simd.maximum(v, w)
 
 
-@njit
-def _where_positive(v, w):
-    return simd.where_positive(v, w)
-
-
 @pytest.mark.parametrize(
     ("operation", "expected"),
     [
@@ -56,7 +51,6 @@ def _where_positive(v, w):
         (_subtract, np.subtract),
         (_multiply, np.multiply),
         (_maximum, np.maximum),
-        (_where_positive, lambda x, v: np.where(x > 0, v, np.float32(0))),
     ],
 )
 def test_lane_by_lane(operation, expected, rng):
@@ -68,12 +62,6 @@ def test_lane_by_lane(operation, expected, rng):
 def test_a_nan_survives_relu():
     value = np.full(LANES, np.nan, np.float32)
     assert np.isnan(compiled(_maximum)(value, np.zeros(LANES, np.float32))).all()
-
-
-def test_where_positive_is_the_gradient_of_relu_at_its_corner():
-    corner = np.array([-1, -0.0, 0.0, 1e-38, np.nan, np.inf] + [2] * 10, np.float32)
-    kept = compiled(_where_positive)(corner, np.ones(LANES, np.float32))
-    np.testing.assert_array_equal(kept[:6], [0, 0, 0, 1, 0, 1])
 
 
 def test_a_product_and_a_sum_are_rounded_once(rng):

@@ -14,7 +14,6 @@ pointer to the numbers of a contiguous float32 array.
 ``store_first(a, i, v, n)``      ``a[i : i + n] = v[:n]``
 ``v + w``, ``v - w``, ``v * w``  lane by lane; a product and a sum fuse into one instruction
 ``maximum(v, low)``              lane by lane; a NaN in v stays
-``where_positive(x, v)``         v where x > 0, else 0: the gradient of ReLU
 ``where_greater(x, w, a, b)``    a where x > w, else b
 ``load_bytes``, ``store_bytes``  the first n of a vector of small whole numbers, kept as uint8
 ===============================  ======================================================
@@ -158,17 +157,6 @@ def maximum(typing_context, value, low):
     def emit(context, builder, signature, args):
         value, low = args
         return builder.select(builder.fcmp_ordered(">", low, value), low, value)
-
-    return vector(vector, vector), emit
-
-
-@intrinsic
-def where_positive(typing_context, condition, value):
-    """`value` where `condition` is above 0, else 0."""
-
-    def emit(context, builder, signature, args):
-        condition, value = args
-        return builder.select(builder.fcmp_ordered(">", condition, ZERO), value, ZERO)
 
     return vector(vector, vector), emit
 
