@@ -26,7 +26,7 @@ from minissd.settings import AUGMENTATIONS, SCHEDULES, write_settings
 from minissd.targets import make_targets
 
 CHECKPOINT = "checkpoint.safetensors"
-CHANGEABLE = ("evaluate_every", "checkpoint_every")  # settings that may change when a run is resumed
+CHANGEABLE = {"evaluate_every", "checkpoint_every"}  # settings that may change when a run is resumed
 COLUMNS = ("step", "learning_rate", "loss", "conf", "loc", "num_pos", "mAP")
 
 
@@ -201,13 +201,11 @@ class Trainer:
         if not details.keys() >= {"step", "rows", "settings"}:
             raise input_error(path, "holds no state of a training run", "train without --resume")
         settings = asdict(self.settings)
-        differing = [
-            n for n, v in settings.items() if n not in CHANGEABLE and details["settings"].get(n) != v
-        ]
+        differing = [n for n in settings.keys() - CHANGEABLE if details["settings"].get(n) != settings[n]]
         if differing:
             raise input_error(
                 path,
-                f"the run was started with other settings: {', '.join(differing)}",
+                f"the run was started with other settings: {', '.join(sorted(differing))}",
                 "resume with the same ones, or choose another output folder",
             )
         for name, velocity in checkpoint.state.items():

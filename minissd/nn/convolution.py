@@ -53,7 +53,9 @@ class Conv2d(Layer):
     bias : bool
         Whether there is a bias.
     algorithm : str
-        A name in `ALGORITHMS`: ``"loops"`` to read, ``"im2col"`` to use, ``"auto"`` for the best.
+        A name in `ALGORITHMS`: ``"loops"``, the definition, to read; ``"im2col"``, matrix products;
+        ``"winograd"`` (3x3 of stride 1 only) and ``"direct"``, fast in float32; ``"auto"``, the best for the
+        layer.
     rng : numpy.random.Generator, optional
         Draws the initial weight; by default a generator with seed 0. The bias starts at 0.
     init : str
