@@ -7,13 +7,13 @@ float64 from run to run: rounding does not grow with the size of the map, only w
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
+from minissd.compilation import compiled
 from minissd.nn.threads import in_threads, spans
 
 RUN = 128  # values that are added up in the array's own precision
 
-compiled = njit(cache=True, nogil=True, fastmath={"reassoc", "contract"})
+ADD_IN_ANY_ORDER = {"reassoc", "contract"}  # so that the compiler may add many at a time
 
 
 def moments(x):
@@ -57,7 +57,7 @@ def _flat(x):
     return np.ascontiguousarray(x).reshape(*x.shape[:2], x.shape[2] * x.shape[3])
 
 
-@compiled
+@compiled(fastmath=ADD_IN_ANY_ORDER)
 def _moments(x, mean, variance, first, last):
     count = x.shape[0] * x.shape[2]
     for c in range(first, last):
@@ -80,7 +80,7 @@ def _moments(x, mean, variance, first, last):
         variance[c] = squares / count - (mean[c] - center) ** 2
 
 
-@compiled
+@compiled(fastmath=ADD_IN_ANY_ORDER)
 def _gradient_sums(dy, x, mean, sum_dy, sum_dy_x, first, last):
     for c in range(first, last):
         center = x.dtype.type(mean[c])
@@ -95,7 +95,7 @@ def _gradient_sums(dy, x, mean, sum_dy, sum_dy_x, first, last):
         sum_dy_x[c] -= sum_dy[c] * (mean[c] - center)
 
 
-@compiled
+@compiled(fastmath=ADD_IN_ANY_ORDER)
 def _scale_shift(x, scale, shift, y):
     for n in range(x.shape[0]):
         for c in range(x.shape[1]):
@@ -103,7 +103,7 @@ def _scale_shift(x, scale, shift, y):
                 y[n, c, i] = x[n, c, i] * scale[c] + shift[c]
 
 
-@compiled
+@compiled(fastmath=ADD_IN_ANY_ORDER)
 def _combine(dy, x, dy_factor, x_factor, shift, dx):
     for n in range(x.shape[0]):
         for c in range(x.shape[1]):

@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from minissd.backend import get_array_module
-from minissd.nn import batchnorm_numba, batchnorm_readable
+from minissd.nn import batchnorm_numba, batchnorm_readable, l2norm_readable
 from minissd.nn.fast import batchnorm as fast_batchnorm
+from minissd.nn.fast import l2norm as fast_l2norm
 from minissd.nn.fast.layout import is_channels_last
 from minissd.nn.layer import Layer
 
@@ -48,26 +49,17 @@ class L2Norm(Layer):
     def forward(self, x):
         """Normalise a batch (N, C, H, W)."""
         self._check_input(x, len(self.params["weight"]))
-        xp = get_array_module(x)
-        norm = xp.sqrt((x * x).sum(axis=1, keepdims=True) + x.dtype.type(self.eps))  # (N, 1, H, W)
-        unit = x / norm
-        self._save(unit, norm)
-        return unit * self._gamma(x)
+        functions = _functions(x, l2norm_readable, l2norm_readable, fast_l2norm)
+        y, norm = functions.forward(x, self.params["weight"], self.eps)
+        self._save(x, norm, functions)
+        return y
 
     def backward(self, dy):
-        r"""Return dx and fill ``grads``.
-
-        With the unit vector u and :math:`g = \gamma\,dy`, :math:`dx = (g - u (u \cdot g)) / \text{norm}`: the
-        part of the gradient along x is lost, because the length of x does not matter.
-        """
-        unit, norm = self._recall()
-        self._check_upstream(dy, unit.shape)
-        self.grads["weight"] = (dy * unit).sum(axis=(0, 2, 3))
-        g = dy * self._gamma(dy)
-        return (g - unit * (unit * g).sum(axis=1, keepdims=True)) / norm
-
-    def _gamma(self, x):
-        return self.params["weight"].astype(x.dtype, copy=False)[:, None, None]
+        """Return dx and fill ``grads``."""
+        x, norm, functions = self._recall()
+        self._check_upstream(dy, x.shape)
+        dx, self.grads["weight"] = functions.backward(dy, x, norm, self.params["weight"])
+        return dx
 
 
 class BatchNorm2d(Layer):
@@ -143,8 +135,8 @@ class BatchNorm2d(Layer):
             running += (self.momentum * (value - running)).astype(running.dtype)
 
 
-def _functions(x):
+def _functions(x, readable=batchnorm_readable, compiled=batchnorm_numba, channels_last=fast_batchnorm):
     """The module that computes on x: compiled, for either layout, for NumPy's arrays; else readable."""
     if get_array_module(x) is not np:
-        return batchnorm_readable
-    return fast_batchnorm if x.dtype == np.float32 and is_channels_last(x) else batchnorm_numba
+        return readable
+    return channels_last if x.dtype == np.float32 and is_channels_last(x) else compiled

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
+from minissd.compilation import compiled
 from minissd.nn.threads import in_threads, spans
 
 
@@ -29,7 +29,7 @@ def _maps(x):
     return x.reshape(x.shape[0] * x.shape[1], *x.shape[2:])
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _pool(x, y, winner, kernel, stride, padding):
     height, width = x.shape[1:]
     for m in range(len(x)):
@@ -46,7 +46,7 @@ def _pool(x, y, winner, kernel, stride, padding):
                 winner[m, row, column] = place
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _unpool(dy, winner, dx, kernel, stride, padding):
     for m in range(len(dy)):
         for row in range(dy.shape[1]):

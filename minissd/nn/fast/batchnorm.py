@@ -9,13 +9,12 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
+from minissd.compilation import compiled
 from minissd.nn.fast.layout import empty_channels_last, nhwc
 from minissd.nn.fast.simd import LANES, broadcast, load_lanes, maximum, memory, store_lanes
 from minissd.nn.threads import in_threads, spans
 
 RUN = 128  # places whose numbers stay in the innermost cache
-
-compiled = njit(cache=True, nogil=True)
 
 
 def moments(x):

@@ -19,14 +19,17 @@ import numpy as np
 from minissd.nn.conv_shape import output_side
 from minissd.nn.fast import direct_kernels as kernels
 from minissd.nn.fast.layout import empty_channels_last, nhwc
-from minissd.nn.fast.sharing import in_shares, spans_of_weights, split_work, splits_chunks
+from minissd.nn.fast.products import NO_LIMIT, PAIR, count_chunks, padded_rows
 from minissd.nn.fast.simd import LANES
 from minissd.nn.fast.sums import bias_only, channel_sums, padded_bias
-from minissd.nn.fast.tile import COLUMNS, MANY_ROWS, ROWS
+from minissd.nn.fast.team import team
+from minissd.nn.fast.tile import MANY_ROWS
 from minissd.nn.fast.workspace import aligned_zeros, workspace
 
-BLOCK_FLOATS = 1 << 17  # of patches: 512 kB
-BLOCK_LIMITS = 24, 192  # places in a block, at least and at most
+BLOCK_FLOATS = 1 << 17  # of patches that one thread works on at a time: 512 kB
+BLOCK_LIMITS = 28, 196  # places in such a block, at least and at most
+MANY_WEIGHTS = 1 << 18  # that should not pass through the cache of every thread: 1 MB
+PLACES_BY_CHUNKS = 392  # that all threads work on at a time
 
 
 def forward(x, weight, bias, stride, padding, dilation, relu=False, packed=None):
@@ -96,23 +99,16 @@ def pack(weight, transpose=False, rotate=False, out=None):
     if transpose:
         outputs, inputs, output_step, input_step = inputs, outputs, input_step, output_step
     start, tap_step = (taps - 1, -1) if rotate else (0, 1)
-    chunks = math.ceil(outputs / LANES)
-    size, flat = chunks * taps * inputs * LANES, weight.reshape(-1)
+    layout, size = (start, output_step, input_step, tap_step), count_chunks.py_func(outputs) * taps * inputs * LANES
     w = aligned_zeros(size) if out is None else out[:size]
-
-    def run(share, span):
-        kernels.pack_weights(
-            flat, start, output_step, input_step, tap_step, taps, outputs, inputs, w, span.start, span.stop
-        )
-
-    in_shares(run, spans_of_weights(chunks, w.size))
+    kernels.pack(team().mailbox, weight.reshape(-1), layout, taps, outputs, inputs, w)
     return w
 
 
 def _weights_buffer(weight):
     """Memory for packed weights that are used once, in either direction."""
     outputs, inputs = (math.ceil(channels / LANES) * LANES for channels in weight.shape[:2])
-    return workspace().buffer("weights", 0, outputs * inputs * weight.shape[2] * weight.shape[3])
+    return workspace().buffer("weights", outputs * inputs * weight.shape[2] * weight.shape[3])
 
 
 def _convolve(x, w, bias, y_shape, geometry, relu=False):
@@ -121,68 +117,45 @@ def _convolve(x, w, bias, y_shape, geometry, relu=False):
     if y_view.size == 0 or x.size == 0:
         return bias_only(y_view, bias, relu)
     y = nhwc(y_view)
-    outputs = y.shape[3]
-    geometry, row = _blocked(geometry, x.shape[3])
-    bias, low = padded_bias(bias, outputs), 0.0 if relu else kernels.NO_LIMIT
-    buffers = workspace()
-
-    def run(share, piece):
-        places, chunks = piece
-        kernels.convolve(
-            x.reshape(-1),
-            x.shape,
-            w,
-            bias,
-            low,
-            y.reshape(-1),
-            y.shape,
-            geometry,
-            places.start,
-            places.stop,
-            chunks.start,
-            chunks.stop,
-            buffers.buffer("patches", share, geometry.block * row),
-            buffers.buffer("edge", share, MANY_ROWS * COLUMNS * LANES),
-        )
-
-    depth = geometry.kernel**2 * x.shape[3]
-    in_shares(run, split_work(y.size // outputs, math.ceil(outputs / LANES), depth))
+    by_chunks = _by_chunks(w.size, y.size // y.shape[3], y.shape[3])
+    geometry = _blocked(geometry, geometry[0] ** 2 * x.shape[3], y.size // y.shape[3], by_chunks)
+    room = (1 if by_chunks else team().size) * geometry.block + MANY_ROWS  # the last strip reads some rows more
+    kernels.convolve(
+        team().mailbox,
+        x.reshape(-1),
+        x.shape,
+        w,
+        padded_bias(bias, y.shape[3]),
+        0.0 if relu else NO_LIMIT,
+        y.reshape(-1),
+        y.shape,
+        geometry,
+        by_chunks,
+        workspace().buffer("patches", room * geometry.row),
+    )
     return y_view
 
 
-def _send_back(dy, w, x_shape, geometry):
-    """Gradient for the input of a convolution with a stride, from transposed weights."""
-    dx_view = empty_channels_last(x_shape)
-    dx = dx_view.transpose(0, 2, 3, 1)
+def _send_back(dy, w, dx_shape, geometry):
+    """Gradient for the input of a convolution with a stride, from packed weights."""
+    dx_view = empty_channels_last(dx_shape)
+    dx = nhwc(dx_view)
     dx[...] = 0
     if dy.size == 0 or dx.size == 0:
         return dx_view
-    outputs, chunks = dy.shape[3], math.ceil(dx.shape[3] / LANES)
-    kernel, row = geometry[0], outputs + 2 * LANES
-    geometry = kernels.Geometry(*geometry, BLOCK_LIMITS[1])
-    places_per_image = dy.shape[1] * dy.shape[2]
-    buffers, zeros = workspace(), np.zeros(COLUMNS * LANES, np.float32)
-
-    def run(share, piece):
-        images, share_chunks = piece  # whole images: the patches of neighbouring places overlap in dx
-        kernels.send_back(
-            dy.reshape(-1),
-            dy.shape,
-            w,
-            zeros,
-            dx.reshape(-1),
-            dx.shape,
-            geometry,
-            images.start * places_per_image,
-            images.stop * places_per_image,
-            share_chunks.start,
-            share_chunks.stop,
-            buffers.buffer("patches", share, geometry.block * row),
-            buffers.buffer("products", share, geometry.block * COLUMNS * LANES),
-            buffers.buffer("edge", share, MANY_ROWS * COLUMNS * LANES),
-        )
-
-    in_shares(run, split_work(len(dy), chunks, places_per_image * kernel**2 * outputs))
+    outputs, buffers = dy.shape[3], workspace()
+    geometry = _blocked(geometry, outputs, dy.size // outputs, by_chunks=True)
+    kernels.send_back(
+        team().mailbox,
+        dy.reshape(-1),
+        dy.shape,
+        w,
+        dx.reshape(-1),
+        dx.shape,
+        geometry,
+        buffers.buffer("patches", (geometry.block + MANY_ROWS) * geometry.row),
+        buffers.buffer("products", team().size * geometry.block * LANES),
+    )
     return dx_view
 
 
@@ -192,44 +165,40 @@ def _weight_gradient(x, dy, weight_shape, geometry):
     if dy.size == 0 or x.size == 0:
         return dweight
     outputs, inputs, kernel, _ = weight_shape
-    taps, chunks = kernel * kernel, math.ceil(outputs / LANES)
-    size = chunks * math.ceil(taps * inputs / ROWS) * ROWS * LANES
-    geometry, row = _blocked(geometry, inputs)
-    work = split_work(dy.size // outputs, chunks, taps * inputs)
-    parts = 1 if splits_chunks(work) else len(work)  # threads with the same chunks sum up parts of their own
+    taps, chunks = kernel * kernel, count_chunks.py_func(outputs)
+    size = chunks * padded_rows.py_func(taps * inputs) * LANES
+    places = dy.size // outputs
+    parts = 1 if _by_chunks(size, places, outputs) else team().size
+    geometry = _blocked(geometry, taps * inputs, places, parts == 1)
     buffers = workspace()
-    dw = buffers.buffer("weight gradient", 0, parts * size)
-
-    def run(share, piece):
-        places, share_chunks = piece
-        kernels.correlate(
-            x.reshape(-1),
-            x.shape,
-            dy.reshape(-1),
-            dy.shape,
-            dw,
-            share * size if parts > 1 else 0,
-            geometry,
-            places.start,
-            places.stop,
-            share_chunks.start,
-            share_chunks.stop,
-            buffers.buffer("patches", share, geometry.block * row),
-            buffers.buffer("gradients", share, geometry.block * chunks * LANES),
-        )
-
-    def unpack(share, span):
-        flat = dweight.reshape(-1)
-        kernels.unpack_weight_gradient(dw, parts, size, taps, outputs, inputs, flat, span.start, span.stop)
-
-    in_shares(run, work)
-    in_shares(unpack, spans_of_weights(chunks, size))
+    w = buffers.buffer("weight gradient", parts * size)
+    kernels.correlate(
+        team().mailbox,
+        x.reshape(-1),
+        x.shape,
+        dy.reshape(-1),
+        dy.shape,
+        geometry,
+        parts,
+        buffers.buffer("patches", (parts * geometry.block + MANY_ROWS) * geometry.row),
+        buffers.buffer("gradients", parts * geometry.block * chunks * LANES),
+        w,
+    )
+    kernels.unpack_gradient(team().mailbox, w, parts, size, taps, outputs, inputs, dweight.reshape(-1))
     return dweight
 
 
-def _blocked(geometry, channels):
+def _by_chunks(weights, places, outputs):
+    """Whether the threads share out chunks of outputs, and not places."""
+    enough = outputs >= 2 * PAIR * team().size
+    return enough and (weights > MANY_WEIGHTS or places < MANY_ROWS * team().size)
+
+
+def _blocked(geometry, depth, places, by_chunks):
     """The geometry with a number of places per block, and the distance between patches."""
-    row = kernels.row_length(geometry[0] ** 2 * channels)
+    row = math.ceil(depth / LANES) * LANES + LANES
     least, most = BLOCK_LIMITS
-    block = max(least, min(BLOCK_FLOATS // row, most)) // MANY_ROWS * MANY_ROWS
-    return kernels.Geometry(*geometry, block), row
+    block = PLACES_BY_CHUNKS if by_chunks else max(least, min(BLOCK_FLOATS // row, most))
+    share = places if by_chunks else math.ceil(places / team().size)
+    block = min(block, math.ceil(share / MANY_ROWS) * MANY_ROWS)
+    return kernels.Geometry(*geometry, block, depth, row)

@@ -1,4 +1,4 @@
-"""The compiled inner part of `minissd.nn.fast.direct`; each function here runs in one thread.
+"""The compiled inner part of `minissd.nn.fast.direct`: gather patches, multiply.
 
 Arrays are flat. What the names stand for::
 
@@ -9,40 +9,44 @@ Arrays are flat. What the names stand for::
 
 A chunk is sixteen output channels, one vector. Between patches in `a` there is a gap of at least 16 numbers:
 at a distance that is a power of two, they would compete for the same few places of the cache.
+
+Work is shared out *by places*, where there are few weights: each thread takes a block of places through both
+steps, and its patches stay in its cache. Where there are many, all threads gather a large block and then each
+multiplies for some *chunks*, so that the weights come from memory once per block.
 """
 
 from __future__ import annotations
 
-import math
 from collections import namedtuple
 
 from numba import njit
 
-from minissd.nn.fast.simd import LANES, broadcast, clear, copy, load, load_first, memory, store_first
-from minissd.nn.fast.tile import (
-    COLUMNS,
-    MANY_ROWS,
-    ROWS,
-    add_products,
-    load_tile,
-    store_tile,
-    tile_maximum,
-    zero_tile,
+from minissd.compilation import compiled, inlined
+from minissd.nn.fast.products import NO_LIMIT, PAIR, add_outer_products, count_chunks, multiply, padded_rows
+from minissd.nn.fast.simd import (
+    LANES,
+    advance,
+    clear,
+    copy,
+    load,
+    load_lanes,
+    local_memory,
+    memory,
+    read_number,
+    store,
+    store_lanes,
+    write_number,
 )
+from minissd.nn.fast.team import share_out
+from minissd.nn.fast.tile import COLUMNS, MANY_ROWS
 
-# The kernel, and the number of places that are worked on at a time.
-Geometry = namedtuple("Geometry", "kernel stride padding dilation block")
+# Numbers of a map with the channels last, and its shape (N, H, W, C).
+Map = namedtuple("Map", "numbers shape")
 
-NO_LIMIT = -math.inf  # lower than every output: no ReLU
+# The kernel; then places that are worked on at a time, numbers in a patch, distance between patches.
+Geometry = namedtuple("Geometry", "kernel stride padding dilation block depth row")
 
-compiled = njit(cache=True, nogil=True)
-inlined = njit(nogil=True, forceinline=True)
-
-
-@njit(nogil=True)
-def row_length(depth):
-    """Distance between patches of `depth` numbers."""
-    return (depth + LANES - 1) // LANES * LANES + LANES
+PLACES_PER_PIECE = MANY_ROWS  # that a thread gathers at a time
 
 
 @inlined
@@ -66,28 +70,28 @@ def gather_row(x, place, left, width, channels, geometry, a, o):
 
 
 @inlined
-def gather_patch(x, shape, image, row, column, geometry, a, o):
+def gather_patch(x, image, row, column, geometry, a, o):
     """Copy the inputs under one output place, with zeros where they leave the map."""
-    _, height, width, channels = shape
+    _, height, width, channels = x.shape
     top, left = row * geometry.stride - geometry.padding, column * geometry.stride - geometry.padding
     length = geometry.kernel * channels
     for i in range(geometry.kernel):
         r = top + i * geometry.dilation
         if 0 <= r < height:
             place = ((image * height + r) * width + left) * channels
-            gather_row(x, place, left, width, channels, geometry, a, o + i * length)
+            gather_row(x.numbers, place, left, width, channels, geometry, a, o + i * length)
         else:
             clear(a, o + i * length, length)
 
 
 @njit(nogil=True)
-def gather_patches(x, x_shape, y_shape, begin, count, geometry, a, step):
-    """Copy the patches of `count` output places from number `begin` on, `step` apart."""
+def gather(x, y_shape, begin, count, geometry, a, o):
+    """Copy the patches of `count` output places from number `begin` on."""
     _, height, width, _ = y_shape
     image, rest = begin // (height * width), begin % (height * width)
     row, column = rest // width, rest % width
     for p in range(count):
-        gather_patch(x, x_shape, image, row, column, geometry, a, p * step)
+        gather_patch(x, image, row, column, geometry, a, o + p * geometry.row)
         column += 1
         if column == width:
             row, column = row + 1, 0
@@ -95,62 +99,62 @@ def gather_patches(x, x_shape, y_shape, begin, count, geometry, a, step):
                 image, row = image + 1, 0
 
 
-def _products(columns):
-    """Make ``products(...)`` for 16 * columns outputs."""
-
-    @njit(nogil=True)
-    def products(a, row, places, w, first, depth, bias, channel, low, y, o, step, channels, edge):
-        """y = max(a @ w + bias, low), (places x depth) @ (depth x 16 * columns), tile by tile."""
-        panel, lowest = depth * LANES, broadcast(low)
-        like = zero_tile(MANY_ROWS, columns)
-        whole_columns = channel + columns * LANES <= channels
-        for p in range(0, places, MANY_ROWS):
-            tile = load_tile(like, bias, channel, 0, LANES)
-            for k in range(depth):
-                tile = add_products(tile, a, p * row + k, row, w, first + k * LANES, panel)
-            tile = tile_maximum(tile, lowest)
-            target = o + p * step + channel
-            if whole_columns and p + MANY_ROWS <= places:
-                store_tile(tile, y, target, step, LANES)
-                continue
-            store_tile(tile, edge, 0, columns * LANES, LANES)
-            for r in range(min(MANY_ROWS, places - p)):
-                count = min(columns * LANES, channels - channel)
-                copy(edge, r * columns * LANES, y, target + r * step, count)
-
-    return products
-
-
-wide_products, narrow_products = _products(COLUMNS), _products(1)
-
-
-@compiled
-def convolve(x, x_shape, w, bias, low, y, y_shape, geometry, first_place, last_place, first, last, a, edge):
-    """Outputs of some places, channels of the chunks from `first` to before `last`."""
-    x, w, bias, y, a, edge = memory(x), memory(w), memory(bias), memory(y), memory(a), memory(edge)
-    channels = y_shape[3]
-    depth = geometry.kernel * geometry.kernel * x_shape[3]
-    row, panel = row_length(depth), depth * LANES
-    for begin in range(first_place, last_place, geometry.block):
-        places = min(geometry.block, last_place - begin)
-        gather_patches(x, x_shape, y_shape, begin, places, geometry, a, row)
-        o, chunk = begin * channels, first
-        while chunk < last:
-            b, channel = chunk * panel, chunk * LANES
-            if chunk + COLUMNS <= last:
-                wide_products(a, row, places, w, b, depth, bias, channel, low, y, o, channels, channels, edge)
-                chunk += COLUMNS
-            else:
-                narrow_products(
-                    a, row, places, w, b, depth, bias, channel, low, y, o, channels, channels, edge
-                )
-                chunk += 1
+@njit(nogil=True)
+def multiply_patches(a, places, chunk, w, bias, low, y, o, geometry):
+    """Outputs of some places, from number `o` of y on, and of one or two chunks."""
+    channels, chunk_step = y.shape[3], geometry.depth * LANES
+    columns, c = min(PAIR, channels - chunk * LANES), chunk * LANES
+    j, depth, row = chunk * chunk_step, geometry.depth, geometry.row
+    multiply(a, 0, row, places, w, j, chunk_step, depth, columns, bias, c, low, y.numbers, o + c, channels)
 
 
 @njit(nogil=True)
-def scatter(m, start, step, y_shape, begin, places, tap, geometry, dx, dx_shape, channel):
+def convolve_places(thread, piece, x, w, bias, low, y, geometry, places, a):
+    """All outputs of a block of places."""
+    a = advance(a, thread * geometry.block * geometry.row)
+    begin, channels = piece * geometry.block, y.shape[3]
+    count = min(geometry.block, places - begin)
+    gather(x, y.shape, begin, count, geometry, a, 0)
+    for chunk in range(0, count_chunks(channels), COLUMNS):
+        multiply_patches(a, count, chunk, w, bias, low, y, begin * channels, geometry)
+
+
+@njit(nogil=True)
+def gather_piece(thread, piece, x, y_shape, begin, end, geometry, a):
+    """First step: gather some of the patches from `begin` to before `end`."""
+    first = piece * PLACES_PER_PIECE
+    count = min(PLACES_PER_PIECE, end - begin - first)
+    gather(x, y_shape, begin + first, count, geometry, a, first * geometry.row)
+
+
+@njit(nogil=True)
+def multiply_piece(thread, piece, a, begin, end, w, bias, low, y, geometry):
+    """Second step: one or two chunks of all places."""
+    multiply_patches(a, end - begin, piece * COLUMNS, w, bias, low, y, begin * y.shape[3], geometry)
+
+
+@compiled
+def convolve(mailbox, x, x_shape, w, bias, low, y, y_shape, geometry, by_chunks, a):
+    """Convolve a map with packed weights w; see the top of this file."""
+    x, y = Map(memory(x), x_shape), Map(memory(y), y_shape)
+    w, bias, a = memory(w), memory(bias), memory(a)
+    places, block = y_shape[0] * y_shape[1] * y_shape[2], geometry.block
+    if not by_chunks:
+        pieces = (places + block - 1) // block
+        share_out(mailbox, pieces, convolve_places, (x, w, bias, low, y, geometry, places, a))
+        return
+    pairs = (count_chunks(y_shape[3]) + COLUMNS - 1) // COLUMNS
+    for begin in range(0, places, block):
+        end = min(begin + block, places)
+        pieces = (end - begin + PLACES_PER_PIECE - 1) // PLACES_PER_PIECE
+        share_out(mailbox, pieces, gather_piece, (x, y_shape, begin, end, geometry, a))
+        share_out(mailbox, pairs, multiply_piece, (a, begin, end, w, bias, low, y, geometry))
+
+
+@njit(nogil=True)
+def scatter(m, y_shape, begin, places, tap, geometry, dx, channel):
     """Add sixteen channels of what each output place sends back through one kernel place to dx."""
-    _, height, width, channels = dx_shape
+    _, height, width, channels = dx.shape
     count = min(LANES, channels - channel)
     image, rest = begin // (y_shape[1] * y_shape[2]), begin % (y_shape[1] * y_shape[2])
     row, column = rest // y_shape[2], rest % y_shape[2]
@@ -160,7 +164,8 @@ def scatter(m, start, step, y_shape, begin, places, tap, geometry, dx, dx_shape,
         r, q = row * geometry.stride + down, column * geometry.stride + right
         if 0 <= r < height and 0 <= q < width:
             o = ((image * height + r) * width + q) * channels + channel
-            store_first(dx, o, load_first(dx, o, count) + load(m, start + p * step), count)
+            value = load_lanes(dx.numbers, o, count) + load(m, p * LANES)
+            store_lanes(dx.numbers, o, value, count)
         column += 1
         if column == y_shape[2]:
             row, column = row + 1, 0
@@ -168,115 +173,139 @@ def scatter(m, start, step, y_shape, begin, places, tap, geometry, dx, dx_shape,
                 image, row = image + 1, 0
 
 
-@compiled
-def send_back(
-    dy, y_shape, w, zeros, dx, dx_shape, geometry, first_place, last_place, first, last, a, m, edge
-):
-    """Add the gradient from some output places to the chunks of dx from `first` to before `last`."""
-    dy, w, zeros, dx = memory(dy), memory(w), memory(zeros), memory(dx)
-    a, m, edge = memory(a), memory(m), memory(edge)
-    taps, outputs = geometry.kernel * geometry.kernel, y_shape[3]
-    row, panel = row_length(outputs), outputs * LANES
-    wide = COLUMNS * LANES
-    for begin in range(first_place, last_place, geometry.block):
-        places = min(geometry.block, last_place - begin)
-        for p in range(places):
-            copy(dy, (begin + p) * outputs, a, p * row, outputs)
-        q = first * taps
-        while q < last * taps:
-            columns = COLUMNS if q + COLUMNS <= last * taps else 1
-            if columns == COLUMNS:
-                wide_products(
-                    a, row, places, w, q * panel, outputs, zeros, 0, NO_LIMIT, m, 0, wide, wide, edge
-                )
-            else:
-                narrow_products(
-                    a, row, places, w, q * panel, outputs, zeros, 0, NO_LIMIT, m, 0, wide, wide, edge
-                )
-            for c in range(columns):
-                chunk, tap = (q + c) // taps, (q + c) % taps
-                scatter(
-                    m, c * LANES, wide, y_shape, begin, places, tap, geometry, dx, dx_shape, chunk * LANES
-                )
-            q += columns
+@njit(nogil=True)
+def copy_rows(thread, piece, dy, channels, begin, end, geometry, a):
+    """Put the output gradients of some places apart as patches are."""
+    first = piece * PLACES_PER_PIECE
+    for p in range(first, min(first + PLACES_PER_PIECE, end - begin)):
+        copy(dy, (begin + p) * channels, a, p * geometry.row, channels)
 
 
-def _outer_products(columns):
-    """Make ``outer_products(...)`` for 16 * columns outputs."""
-
-    @njit(nogil=True)
-    def outer_products(a, row, places, d, first_d, d_panel, dw, first, panel, depth):
-        """dw += a^T d: (depth x places) @ (places x 16 * columns), tile by tile."""
-        like = zero_tile(ROWS, columns)
-        for k in range(0, depth, ROWS):
-            o = first + k * LANES
-            tile = load_tile(like, dw, o, LANES, panel)
-            for p in range(places):
-                tile = add_products(tile, a, p * row + k, 1, d, first_d + p * LANES, d_panel)
-            store_tile(tile, dw, o, LANES, panel)
-
-    return outer_products
-
-
-wide_outer_products, narrow_outer_products = _outer_products(COLUMNS), _outer_products(1)
+@njit(nogil=True)
+def send_back_chunk(thread, chunk, a, y_shape, begin, end, w, dx, geometry, m):
+    """Add the gradient from some places to sixteen channels of dx."""
+    taps, m, depth = geometry.kernel * geometry.kernel, advance(m, thread * geometry.block * LANES), geometry.depth
+    zeros = local_memory(PAIR)
+    clear(zeros, 0, PAIR)
+    for tap in range(taps):
+        j = (chunk * taps + tap) * depth * LANES
+        multiply(a, 0, geometry.row, end - begin, w, j, 0, depth, LANES, zeros, 0, NO_LIMIT, m, 0, LANES)
+        scatter(m, y_shape, begin, end - begin, tap, geometry, dx, chunk * LANES)
 
 
 @compiled
-def correlate(x, x_shape, dy, y_shape, dw, start, geometry, first_place, last_place, first, last, a, d):
-    """Gradient of the weights from some places, for the chunks from `first` to before `last`.
+def send_back(mailbox, dy, y_shape, w, dx, dx_shape, geometry, a, m):
+    """Gradient of the input: every output place sends its gradient back; `geometry.depth` are the outputs."""
+    dy, w, dx = memory(dy), memory(w), Map(memory(dx), dx_shape)
+    a, m = memory(a), memory(m)
+    places = y_shape[0] * y_shape[1] * y_shape[2]
+    for begin in range(0, places, geometry.block):
+        end = min(begin + geometry.block, places)
+        pieces = (end - begin + PLACES_PER_PIECE - 1) // PLACES_PER_PIECE
+        share_out(mailbox, pieces, copy_rows, (dy, y_shape[3], begin, end, geometry, a))
+        chunks = count_chunks(dx_shape[3])
+        share_out(mailbox, chunks, send_back_chunk, (a, y_shape, begin, end, w, dx, geometry, m))
 
-    It is added up in ``dw[start:]``, with the depth rounded up to whole register tiles.
-    """
-    x, dy, dw, a, d = memory(x), memory(dy), memory(dw), memory(a), memory(d)
-    outputs, block = y_shape[3], geometry.block
-    depth = geometry.kernel * geometry.kernel * x_shape[3]
-    row, panel, d_panel = row_length(depth), (depth + ROWS - 1) // ROWS * ROWS * LANES, block * LANES
-    clear(dw, start + first * panel, (last - first) * panel)
-    for begin in range(first_place, last_place, block):
-        places = min(block, last_place - begin)
-        gather_patches(x, x_shape, y_shape, begin, places, geometry, a, row)
-        for chunk in range(first, last):
-            count = min(LANES, outputs - chunk * LANES)
-            for p in range(places):
-                value = load_first(dy, (begin + p) * outputs + chunk * LANES, count)
-                store_first(d, chunk * d_panel + p * LANES, value, LANES)
-        chunk = first
-        while chunk < last:
-            b, o = chunk * d_panel, start + chunk * panel
-            if chunk + COLUMNS <= last:
-                wide_outer_products(a, row, places, d, b, d_panel, dw, o, panel, depth)
-                chunk += COLUMNS
-            else:
-                narrow_outer_products(a, row, places, d, b, d_panel, dw, o, panel, depth)
-                chunk += 1
+
+@njit(nogil=True)
+def gather_pairs(thread, piece, x, dy, begin, end, geometry, a, d):
+    """Gather some of the patches from `begin` to before `end`, and their output gradients in chunks."""
+    first, channels = piece * PLACES_PER_PIECE, dy.shape[3]
+    count = min(PLACES_PER_PIECE, end - begin - first)
+    gather(x, dy.shape, begin + first, count, geometry, a, first * geometry.row)
+    for chunk in range(count_chunks(channels)):
+        lanes = min(LANES, channels - chunk * LANES)
+        for p in range(first, first + count):
+            value = load_lanes(dy.numbers, (begin + p) * channels + chunk * LANES, lanes)
+            store(d, (chunk * geometry.block + p) * LANES, value)
+
+
+@njit(nogil=True)
+def correlate_chunks(thread, piece, a, d, places, outputs, geometry, w):
+    """Add the outer products of some places to one or two chunks of the gradient."""
+    chunk, d_chunk = piece * COLUMNS, geometry.block * LANES
+    columns, w_chunk = min(COLUMNS, count_chunks(outputs) - chunk) * LANES, padded_rows(geometry.depth) * LANES
+    j, o = chunk * d_chunk, chunk * w_chunk
+    add_outer_products(a, 0, geometry.row, geometry.depth, d, j, d_chunk, places, columns, w, o, w_chunk)
+
+
+@njit(nogil=True)
+def correlate_places(thread, piece, parts, x, dy, geometry, a, d, w):
+    """One of some parts of the gradient: the sum over its share of the places, a block at a time."""
+    chunks, block = count_chunks(dy.shape[3]), geometry.block
+    size = chunks * padded_rows(geometry.depth) * LANES
+    a, d, w = (
+        advance(a, piece * block * geometry.row),
+        advance(d, piece * block * chunks * LANES),
+        advance(w, piece * size),
+    )
+    clear(w, 0, size)
+    places = dy.shape[0] * dy.shape[1] * dy.shape[2]
+    last = places * (piece + 1) // parts
+    for begin in range(places * piece // parts, last, block):
+        end = min(begin + block, last)
+        for group in range((end - begin + PLACES_PER_PIECE - 1) // PLACES_PER_PIECE):
+            gather_pairs(thread, group, x, dy, begin, end, geometry, a, d)
+        for pair in range((chunks + COLUMNS - 1) // COLUMNS):
+            correlate_chunks(thread, pair, a, d, end - begin, dy.shape[3], geometry, w)
 
 
 @compiled
-def pack_weights(weight, start, output_step, input_step, tap_step, taps, outputs, inputs, w, first, last):
-    """Reorder the weights of some chunks. Tap k of output o and input i is at
-    ``weight[start + o * output_step + i * input_step + k * tap_step]``."""
-    for chunk in range(first, last):
-        count = min(LANES, outputs - chunk * LANES)
-        for k in range(taps):
-            for i in range(inputs):
-                o = ((chunk * taps + k) * inputs + i) * LANES
-                source = start + chunk * LANES * output_step + i * input_step + k * tap_step
-                for lane in range(count):
-                    w[o + lane] = weight[source + lane * output_step]
-                w[o + count : o + LANES] = 0
+def correlate(mailbox, x, x_shape, dy, dy_shape, geometry, parts, a, d, w):
+    """Gradient of the weights, in so many parts that are still to be added up; by chunks in one."""
+    x, dy = Map(memory(x), x_shape), Map(memory(dy), dy_shape)
+    a, d, w = memory(a), memory(d), memory(w)
+    if parts > 1:
+        share_out(mailbox, parts, correlate_places, (parts, x, dy, geometry, a, d, w))
+        return
+    chunks, places = count_chunks(dy_shape[3]), dy_shape[0] * dy_shape[1] * dy_shape[2]
+    clear(w, 0, chunks * padded_rows(geometry.depth) * LANES)
+    for begin in range(0, places, geometry.block):
+        end = min(begin + geometry.block, places)
+        pieces = (end - begin + PLACES_PER_PIECE - 1) // PLACES_PER_PIECE
+        share_out(mailbox, pieces, gather_pairs, (x, dy, begin, end, geometry, a, d))
+        arguments = (a, d, end - begin, dy_shape[3], geometry, w)
+        share_out(mailbox, (chunks + COLUMNS - 1) // COLUMNS, correlate_chunks, arguments)
+
+
+@njit(nogil=True)
+def pack_chunk(thread, chunk, weight, layout, taps, outputs, inputs, w):
+    """Reorder the weights of sixteen outputs."""
+    start, output_step, input_step, tap_step = layout
+    count = min(LANES, outputs - chunk * LANES)
+    for k in range(taps):
+        for i in range(inputs):
+            o = ((chunk * taps + k) * inputs + i) * LANES
+            source = start + chunk * LANES * output_step + i * input_step + k * tap_step
+            for lane in range(count):
+                write_number(w, o + lane, read_number(weight, source + lane * output_step))
+            for lane in range(count, LANES):
+                write_number(w, o + lane, 0.0)
 
 
 @compiled
-def unpack_weight_gradient(dw, parts, part_step, taps, outputs, inputs, dweight, first, last):
-    """Add up the parts of dw and put them in the order of ``dweight`` (O, I, K, K)."""
-    depth = taps * inputs
-    panel = (depth + ROWS - 1) // ROWS * ROWS * LANES
-    for chunk in range(first, last):
-        for lane in range(min(LANES, outputs - chunk * LANES)):
-            for i in range(inputs):
-                for k in range(taps):
-                    o = chunk * panel + (k * inputs + i) * LANES + lane
-                    total = dw[o]
-                    for part in range(1, parts):
-                        total += dw[o + part * part_step]
-                    dweight[((chunk * LANES + lane) * inputs + i) * taps + k] = total
+def pack(mailbox, weight, layout, taps, outputs, inputs, w):
+    """Reorder weights: tap k of output o and input i is ``weight[start + o * output_step + i * input_step +
+    k * tap_step]`` for ``layout = start, output_step, input_step, tap_step``."""
+    arguments = memory(weight), layout, taps, outputs, inputs, memory(w)
+    share_out(mailbox, count_chunks(outputs), pack_chunk, arguments)
+
+
+@njit(nogil=True)
+def unpack_chunk(thread, chunk, w, parts, part_step, taps, outputs, inputs, dweight):
+    """Add up the parts of the gradient of sixteen outputs and put it in the order of the weights."""
+    start = chunk * padded_rows(taps * inputs) * LANES
+    for lane in range(min(LANES, outputs - chunk * LANES)):
+        for i in range(inputs):
+            for k in range(taps):
+                o, total = start + (k * inputs + i) * LANES + lane, 0.0
+                for part in range(parts):
+                    total += read_number(w, o + part * part_step)
+                write_number(dweight, ((chunk * LANES + lane) * inputs + i) * taps + k, total)
+
+
+@compiled
+def unpack_gradient(mailbox, w, parts, part_step, taps, outputs, inputs, dweight):
+    """Gradient of the weights (O, I, K, K) from its packed parts."""
+    arguments = memory(w), parts, part_step, taps, outputs, inputs, memory(dweight)
+    share_out(mailbox, count_chunks(outputs), unpack_chunk, arguments)

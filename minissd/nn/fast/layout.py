@@ -8,8 +8,8 @@ stays (N, C, H, W); only the strides differ, and nobody who looks at the array s
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
+from minissd.compilation import compiled
 from minissd.nn.threads import in_threads, spans
 
 BLOCK = 16  # places that are transposed at a time: one cache line of each channel
@@ -59,7 +59,7 @@ def is_channels_last(x):
     return x.ndim == 4 and x.transpose(0, 2, 3, 1).flags.c_contiguous
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _to_channels_last(x, y, first_row, last_row):
     """Transpose image rows, sixteen places at a time, so that both sides stay in the cache."""
     height, width, channels = y.shape[1:]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
+from minissd.compilation import compiled, inlined
 from minissd.nn.fast.layout import empty_channels_last, nhwc
 from minissd.nn.fast.simd import (
     LANES,
@@ -17,8 +18,6 @@ from minissd.nn.fast.simd import (
     where_greater,
 )
 from minissd.nn.threads import in_threads, num_threads, spans
-
-compiled = njit(cache=True, nogil=True)
 
 
 def pool(x, y_shape, kernel, stride, padding):
@@ -105,7 +104,7 @@ def _unpool(
                         store_lanes(dx, o, load_lanes(dx, o, lanes) + kept, lanes)
 
 
-@njit(nogil=True, forceinline=True)
+@inlined
 def _where_equal(place, number, value):
     """`value` where the whole number `place` is `number`, else 0."""
     zero = broadcast(0)

@@ -26,7 +26,7 @@ import operator
 import llvmlite.binding
 from llvmlite import ir
 from numba import njit, types
-from numba.core.cgutils import get_or_insert_function
+from numba.core import cgutils
 from numba.core.datamodel import models
 from numba.extending import intrinsic, lower_builtin, register_model, type_callable
 
@@ -60,12 +60,12 @@ class VectorModel(models.PrimitiveModel):
 
 @intrinsic
 def memory(typing_context, array):
-    """Where the numbers of a contiguous array (float32 or uint8) begin; the caller keeps it alive.
+    """Where the numbers of a contiguous array begin; the caller keeps it alive.
 
     Numba counts who uses an array whenever one is handed on, which in a short function costs more than the
     work. A bare pointer is a number.
     """
-    kinds = (types.float32, types.uint8)
+    kinds = (types.float32, types.uint8, types.int64)
     if not (isinstance(array, types.Array) and array.dtype in kinds and array.is_contig):
         return None
 
@@ -73,6 +73,52 @@ def memory(typing_context, array):
         return context.make_array(array)(context, builder, args[0]).data
 
     return types.CPointer(array.dtype)(array), emit
+
+
+@intrinsic(prefer_literal=True)
+def local_memory(typing_context, size):
+    """Room for `size` float32, a constant, until the function returns; on the stack, so in the cache."""
+    if not isinstance(size, types.Literal):
+        return None
+
+    def emit(context, builder, signature, args):
+        with builder.goto_entry_block():
+            room = builder.alloca(FLOAT, size.literal_value)
+        room.align = 4 * LANES
+        return room
+
+    return types.CPointer(types.float32)(size), emit
+
+
+@intrinsic
+def advance(typing_context, pointer, count):
+    """The memory from number `count` on."""
+
+    def emit(context, builder, signature, args):
+        return builder.gep(args[0], [args[1]])
+
+    return pointer(pointer, types.intp), emit
+
+
+@intrinsic
+def read_number(typing_context, pointer, index):
+    """Number `index` of a memory."""
+
+    def emit(context, builder, signature, args):
+        return builder.load(builder.gep(args[0], [args[1]]))
+
+    return pointer.dtype(pointer, types.intp), emit
+
+
+@intrinsic
+def write_number(typing_context, pointer, index, number):
+    """Change number `index` of a memory."""
+
+    def emit(context, builder, signature, args):
+        builder.store(args[2], builder.gep(args[0], [args[1]]))
+        return context.get_dummy_value()
+
+    return types.void(pointer, types.intp, pointer.dtype), emit
 
 
 def address(builder, pointer, index, llvm_type=VECTOR):
@@ -124,7 +170,7 @@ def load_first(typing_context, array, index, count):
     def emit(context, builder, signature, args):
         pointer = address(builder, *args[:2])
         form = ir.FunctionType(VECTOR, [pointer.type, INT32, MASK, VECTOR])
-        masked_load = get_or_insert_function(builder.module, form, "llvm.masked.load.v16f32.p0")
+        masked_load = cgutils.get_or_insert_function(builder.module, form, "llvm.masked.load.v16f32.p0")
         return builder.call(masked_load, [pointer, INT32(4), first_lanes(builder, args[2]), ZERO])
 
     return vector(array, types.intp, types.intp), emit
@@ -137,7 +183,7 @@ def store_first(typing_context, array, index, value, count):
     def emit(context, builder, signature, args):
         pointer = address(builder, *args[:2])
         form = ir.FunctionType(ir.VoidType(), [VECTOR, pointer.type, INT32, MASK])
-        masked_store = get_or_insert_function(builder.module, form, "llvm.masked.store.v16f32.p0")
+        masked_store = cgutils.get_or_insert_function(builder.module, form, "llvm.masked.store.v16f32.p0")
         builder.call(masked_store, [args[2], pointer, INT32(4), first_lanes(builder, args[3])])
         return context.get_dummy_value()
 
@@ -179,7 +225,7 @@ def load_bytes(typing_context, array, index, count):
     def emit(context, builder, signature, args):
         pointer = address(builder, *args[:2], BYTES)
         form = ir.FunctionType(BYTES, [pointer.type, INT32, MASK, BYTES])
-        masked_load = get_or_insert_function(builder.module, form, "llvm.masked.load.v16i8.p0")
+        masked_load = cgutils.get_or_insert_function(builder.module, form, "llvm.masked.load.v16i8.p0")
         zeros = ir.Constant(BYTES, [0] * LANES)
         loaded = builder.call(masked_load, [pointer, INT32(1), first_lanes(builder, args[2]), zeros])
         return builder.uitofp(loaded, VECTOR)
@@ -194,7 +240,7 @@ def store_bytes(typing_context, array, index, value, count):
     def emit(context, builder, signature, args):
         pointer = address(builder, *args[:2], BYTES)
         form = ir.FunctionType(ir.VoidType(), [BYTES, pointer.type, INT32, MASK])
-        masked_store = get_or_insert_function(builder.module, form, "llvm.masked.store.v16i8.p0")
+        masked_store = cgutils.get_or_insert_function(builder.module, form, "llvm.masked.store.v16i8.p0")
         numbers = builder.fptoui(args[2], BYTES)
         builder.call(masked_store, [numbers, pointer, INT32(1), first_lanes(builder, args[3])])
         return context.get_dummy_value()

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
+from minissd.compilation import compiled
 from minissd.nn.fast.simd import LANES, load_first, memory, store_first
 from minissd.nn.threads import in_threads, spans
 
@@ -49,7 +49,7 @@ def channel_sums(dy):
     return sum(in_threads(add_up, spans(places))).astype(np.float32)
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _channel_sums(dy, channels, first, last, run, total):
     values, sums = memory(dy), memory(run)
     for start in range(first, last, RUN):

@@ -27,7 +27,7 @@ from numba.extending import intrinsic, register_model
 from minissd.nn.fast.simd import FLOAT, HAS_AVX512, LANES, VECTOR, address, splat, vector
 
 ROWS = 6
-MANY_ROWS = 12 if HAS_AVX512 else 6
+MANY_ROWS = 14 if HAS_AVX512 else 6
 COLUMNS = 2 if HAS_AVX512 else 1
 
 

@@ -24,18 +24,21 @@ import numpy as np
 
 from minissd.nn.conv_shape import output_side
 from minissd.nn.fast import winograd_kernels as kernels
+from minissd.nn.fast import winograd_weights as weights
 from minissd.nn.fast.layout import empty_channels_last, nhwc
-from minissd.nn.fast.sharing import in_shares, spans_of_weights, split_work, splits_chunks
+from minissd.nn.fast.products import count_chunks, padded_rows
 from minissd.nn.fast.simd import LANES
 from minissd.nn.fast.sums import bias_only, channel_sums, padded_bias
+from minissd.nn.fast.team import team
 from minissd.nn.fast.tile import COLUMNS, ROWS
-from minissd.nn.fast.winograd_transforms import INPUT_SIDE, OUTPUT_SIDE, POINTS
+from minissd.nn.fast.winograd_tiles import Grid
+from minissd.nn.fast.winograd_transforms import OUTPUT_SIDE, POINTS
 from minissd.nn.fast.workspace import aligned_zeros, workspace
 
-BLOCK_LIMITS = 24, 96  # tiles that are worked on at a time, at least and at most
+BLOCK_LIMITS = 28, 98  # tiles that one thread works on at a time, at least and at most
 TRANSFORMED_FLOATS = 1 << 18  # of such a block: 1 MB, to stay in the cache
-WEIGHT_FLOATS = 1 << 22  # transformed weights that pass through the cache in no time: 16 MB
-SCRATCH_FLOATS = 2 * POINTS * LANES
+MANY_WEIGHTS = 3 << 17  # transformed, that do not stay in the cache of one thread beside it: 1.5 MB
+TILES_BY_POINTS = 392  # that all threads work on at a time
 
 
 def forward(x, weight, bias, stride, padding, dilation, relu=False, packed=None):
@@ -97,23 +100,16 @@ def pack(weight, rotate=False, out=None):
     layout = (0, inputs * 9, 9, 1)  # start, and the distance of outputs, inputs and taps
     if rotate:
         layout, outputs, inputs = (8, 9, inputs * 9, -1), inputs, outputs
-    chunks = math.ceil(outputs / LANES)
-    size = chunks * POINTS * inputs * LANES
+    size = count_chunks.py_func(outputs) * POINTS * inputs * LANES
     u = aligned_zeros(size) if out is None else out[:size]
-
-    def run(share, span):
-        scratch = workspace_of_caller.buffer("scratch", share, SCRATCH_FLOATS)
-        kernels.pack_weights(weight.reshape(-1), *layout, outputs, inputs, u, span.start, span.stop, scratch)
-
-    workspace_of_caller = workspace()
-    in_shares(run, spans_of_weights(chunks, u.size))
+    weights.pack(team().mailbox, weight.reshape(-1), layout, outputs, inputs, u)
     return u
 
 
 def _weights_buffer(weight):
     """Memory for packed weights that are used once, in either direction."""
     outputs, inputs = (math.ceil(channels / LANES) * LANES for channels in weight.shape[:2])
-    return workspace().buffer("weights", 0, outputs * inputs * POINTS)
+    return workspace().buffer("weights", outputs * inputs * POINTS)
 
 
 def tile_origins(side, dilation):
@@ -125,8 +121,15 @@ def tile_origins(side, dilation):
     ([0, 4, 8], [0, 8, 1])
     """
     step = OUTPUT_SIDE * dilation
-    starts = [start for first in range(min(dilation, side)) for start in range(first, side, step)]
-    return np.array(starts, np.intp)
+    return np.concatenate([np.arange(first, side, step) for first in range(min(dilation, side))])
+
+
+def _grid(y_shape, padding, dilation):
+    """Where the tiles of a map (N, H, W, C) are; the origins are an array of their own."""
+    rows, columns = (tile_origins(side, dilation) for side in y_shape[1:3])
+    tiles = y_shape[0] * len(rows) * len(columns)
+    grid = Grid(0, len(rows), len(columns), tiles, dilation, padding)
+    return np.concatenate([rows, columns]), grid
 
 
 def _convolve(x, u, bias, y_shape, padding, dilation, relu=False):
@@ -135,33 +138,29 @@ def _convolve(x, u, bias, y_shape, padding, dilation, relu=False):
     if y_view.size == 0 or x.size == 0:
         return bias_only(y_view, bias, relu)
     y = nhwc(y_view)
-    depth, outputs = x.shape[3], y.shape[3]
-    grid, num_tiles = _grid(y.shape, padding, dilation, depth, u.size)
-    bias, low = padded_bias(bias, outputs), np.float32(0 if relu else -np.inf)
-    buffers = workspace()
-
-    def run(share, work):
-        tiles, chunks = work
-        kernels.convolve(
-            x.reshape(-1),
-            x.shape,
-            u,
-            bias,
-            low,
-            y.reshape(-1),
-            y.shape,
-            grid,
-            tiles.start,
-            tiles.stop,
-            chunks.start,
-            chunks.stop,
-            buffers.buffer("input tiles", share, POINTS * grid.block * (depth + 2 * LANES)),
-            buffers.buffer("products", share, POINTS * grid.block * COLUMNS * LANES),
-            buffers.buffer("patch", share, INPUT_SIDE**2 * (depth + LANES)),
-            buffers.buffer("scratch", share, SCRATCH_FLOATS),
-        )
-
-    in_shares(run, split_work(num_tiles, math.ceil(outputs / LANES), POINTS * depth))
+    inputs, outputs = x.shape[3], y.shape[3]
+    origins, grid = _grid(y.shape, padding, dilation)
+    by_points = u.size > MANY_WEIGHTS
+    most = TILES_BY_POINTS if by_points else _fitting(inputs)
+    block = _block(min(most, grid.tiles), inputs, outputs, by_points)
+    buffers, threads = workspace(), 1 if by_points else team().size
+    low = np.float32(0 if relu else -np.inf)
+    kernels.convolve(
+        team().mailbox,
+        x.reshape(-1),
+        x.shape,
+        u,
+        padded_bias(bias, outputs),
+        low,
+        y.reshape(-1),
+        y.shape,
+        origins,
+        grid,
+        block,
+        by_points,
+        buffers.buffer("input tiles", threads * POINTS * block.v_point),
+        buffers.buffer("products", threads * block.room * block.m_tile),
+    )
     return y_view
 
 
@@ -171,54 +170,40 @@ def _weight_gradient(x, dy, weight_shape, padding, dilation):
     if dy.size == 0 or x.size == 0:
         return dweight
     outputs, inputs = weight_shape[:2]
-    chunks = math.ceil(outputs / LANES)
-    size = chunks * POINTS * math.ceil(inputs / ROWS) * ROWS * LANES
-    grid, num_tiles = _grid(dy.shape, padding, dilation, inputs + outputs, size)
-    work = split_work(num_tiles, chunks, POINTS * inputs)
-    parts = 1 if splits_chunks(work) else len(work)  # threads with the same chunks sum up parts of their own
+    chunks, rows = (f.py_func(n) for f, n in ((count_chunks, outputs), (padded_rows, inputs)))
+    size = chunks * POINTS * rows * LANES
+    origins, grid = _grid(dy.shape, padding, dilation)
+    parts = 1 if size > MANY_WEIGHTS else team().size
+    most = TILES_BY_POINTS if parts == 1 else _fitting(inputs + outputs)
+    block = _block(min(most, grid.tiles), inputs, outputs, parts == 1)
     buffers = workspace()
-    du = buffers.buffer("weight gradient", 0, parts * size)
-
-    def run(share, piece):
-        tiles, share_chunks = piece
-        kernels.correlate(
-            x.reshape(-1),
-            x.shape,
-            dy.reshape(-1),
-            dy.shape,
-            du,
-            share * size if parts > 1 else 0,
-            grid,
-            tiles.start,
-            tiles.stop,
-            share_chunks.start,
-            share_chunks.stop,
-            buffers.buffer("input tiles", share, POINTS * grid.block * (inputs + 2 * LANES)),
-            buffers.buffer("gradient tiles", share, POINTS * grid.block * chunks * LANES),
-            buffers.buffer("patch", share, INPUT_SIDE**2 * (max(inputs, outputs) + LANES)),
-            buffers.buffer("scratch", share, SCRATCH_FLOATS),
-        )
-
-    def unpack(share, span):
-        scratch = buffers.buffer("scratch", share, SCRATCH_FLOATS)
-        flat = dweight.reshape(-1)
-        kernels.unpack_weight_gradient(du, parts, size, outputs, inputs, flat, span.start, span.stop, scratch)
-
-    in_shares(run, work)
-    in_shares(unpack, spans_of_weights(chunks, size))
+    u = buffers.buffer("weight gradient", parts * size)
+    kernels.correlate(
+        team().mailbox,
+        x.reshape(-1),
+        x.shape,
+        dy.reshape(-1),
+        dy.shape,
+        origins,
+        grid,
+        block,
+        parts,
+        buffers.buffer("input tiles", parts * POINTS * block.v_point),
+        buffers.buffer("gradient tiles", parts * POINTS * chunks * LANES * block.tiles),
+        u,
+    )
+    weights.unpack_gradient(team().mailbox, u, parts, size, rows, outputs, inputs, dweight.reshape(-1))
     return dweight
 
 
-def _grid(y_shape, padding, dilation, channels, weights):
-    """Where the tiles of a map (N, H, W, C) are, and how many there are.
-
-    All weights are read once per block. Where they are so many that this takes long, a block has as many
-    tiles as possible, even if the tiles then no longer stay in the innermost cache.
-    """
-    rows, columns = (tile_origins(side, dilation) for side in y_shape[1:3])
-    num_tiles = y_shape[0] * len(rows) * len(columns)
+def _fitting(channels):
+    """Tiles whose transformed channels stay in the innermost caches of one thread."""
     least, most = BLOCK_LIMITS
-    fitting = TRANSFORMED_FLOATS // (POINTS * (channels + LANES))
-    block = most if weights > WEIGHT_FLOATS else max(least, min(fitting, most))
-    block = math.ceil(min(block, num_tiles) / ROWS) * ROWS
-    return kernels.Grid(rows, columns, dilation, padding, block), num_tiles
+    return max(least, min(TRANSFORMED_FLOATS // (POINTS * (channels + LANES)), most))
+
+
+def _block(tiles, inputs, outputs, by_points):
+    """The layout of a block of tiles; by points it holds the products for all outputs, else for one chunk."""
+    v_tile, room = math.ceil(inputs / LANES) * LANES + LANES, tiles + ROWS
+    m_point = (math.ceil(outputs / LANES) if by_points else COLUMNS) * LANES
+    return kernels.Block(tiles, room, inputs, outputs, v_tile, room * v_tile, POINTS * m_point, m_point)

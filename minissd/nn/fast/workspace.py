@@ -29,20 +29,20 @@ class Workspace:
     Examples
     --------
     >>> workspace = Workspace()
-    >>> workspace.buffer("columns", 0, 100).size
+    >>> workspace.buffer("columns", 100).size
     100
-    >>> workspace.nbytes, workspace.buffer("columns", 0, 50).size, workspace.nbytes
+    >>> workspace.nbytes, workspace.buffer("columns", 50).size, workspace.nbytes
     (400, 100, 400)
     """
 
     def __init__(self):
         self._buffers: dict[tuple, np.ndarray] = {}
 
-    def buffer(self, name, share, size):
-        """At least `size` float32 with any content, for the `share`-th thread of a kernel."""
-        buffer = self._buffers.get((name, share))
+    def buffer(self, name, size):
+        """At least `size` float32 with any content."""
+        buffer = self._buffers.get(name)
         if buffer is None or buffer.size < size:
-            buffer = self._buffers[name, share] = aligned_zeros(size)
+            buffer = self._buffers[name] = aligned_zeros(size)
         return buffer
 
     @property

@@ -1,0 +1,145 @@
+"""From maps to transformed tiles and back, for `minissd.nn.fast.winograd_kernels`.
+
+A tile is a square of 4x4 outputs and the 6x6 inputs under it. At the edge of the map, where a tile reaches
+over it, its places are copied one by one, with zeros for those outside; everywhere else they are read in
+place. All functions run in one thread, on sixteen channels at a time.
+"""
+
+from __future__ import annotations
+
+from collections import namedtuple
+
+from numba import njit
+
+from minissd.nn.fast.simd import (
+    LANES,
+    broadcast,
+    load,
+    load_lanes,
+    local_memory,
+    maximum,
+    memory,
+    read_number,
+    store,
+    store_lanes,
+)
+from minissd.nn.fast.winograd_transforms import (
+    INPUT_SIDE,
+    OUTPUT_SIDE,
+    POINTS,
+    transform_gradient,
+    transform_input,
+    transform_output,
+)
+
+# Numbers of a map with the channels last, and its shape (N, H, W, C).
+Map = namedtuple("Map", "numbers shape")
+
+# Output rows and then columns where tiles begin, how many of each, tiles in all; dilation and padding. The tile
+# at (row, column) gives the outputs (row + i * dilation, column + j * dilation) for i, j < 4.
+Grid = namedtuple("Grid", "origins rows columns tiles dilation padding")
+
+SCRATCH = 2 * POINTS * LANES
+INPUT_SQUARE, OUTPUT_SQUARE = POINTS * LANES, OUTPUT_SIDE**2 * LANES
+
+
+@njit(nogil=True)
+def place_of(tile, grid):
+    """Image, output row and output column of a tile."""
+    per_image = grid.rows * grid.columns
+    image, rest = tile // per_image, tile % per_image
+    row, column = rest // grid.columns, grid.rows + rest % grid.columns
+    return image, read_number(grid.origins, row), read_number(grid.origins, column)
+
+
+@njit(nogil=True)
+def with_origins(grid, origins):
+    """The grid with a pointer to the origins, which unlike an array costs nothing to hand on."""
+    return Grid(memory(origins), grid.rows, grid.columns, grid.tiles, grid.dilation, grid.padding)
+
+
+@njit(nogil=True)
+def is_inside(shape, row, column, side, step):
+    """Whether a square of places lies on the map, and whole vectors of channels fill it."""
+    end = (side - 1) * step
+    on_map = row >= 0 and column >= 0 and row + end < shape[1] and column + end < shape[2]
+    return on_map and shape[3] % LANES == 0
+
+
+@njit(nogil=True)
+def copy_square(x, image, row, column, channel, side, step, target):
+    """Sixteen channels of side x side places, with zeros where they leave the map."""
+    _, height, width, channels = x.shape
+    for i in range(side):
+        for j in range(side):
+            r, q, value = row + i * step, column + j * step, broadcast(0)
+            if 0 <= r < height and 0 <= q < width:
+                place = ((image * height + r) * width + q) * channels + channel
+                value = load_lanes(x.numbers, place, min(LANES, channels - channel))
+            store(target, (i * side + j) * LANES, value)
+
+
+@njit(nogil=True)
+def read_input_tile(x, tile, grid, v, o, point_step):
+    """Transform the inputs under a tile: point p of channel c goes to ``v[o + p * point_step + c]``."""
+    _, height, width, channels = x.shape
+    image, row, column = place_of(tile, grid)
+    row, column, step = row - grid.padding, column - grid.padding, grid.dilation
+    scratch = local_memory(SCRATCH)
+    if is_inside(x.shape, row, column, INPUT_SIDE, step):
+        start, column_step = ((image * height + row) * width + column) * channels, step * channels
+        for c in range(0, channels, LANES):
+            row_step = width * column_step
+            transform_input(
+                x.numbers, start + c, row_step, column_step, scratch, v, o + c, point_step
+            )
+    else:
+        square = local_memory(INPUT_SQUARE)
+        for c in range(0, channels, LANES):
+            copy_square(x, image, row, column, c, INPUT_SIDE, step, square)
+            transform_input(square, 0, INPUT_SIDE * LANES, LANES, scratch, v, o + c, point_step)
+
+
+@njit(nogil=True)
+def read_gradient_tile(dy, tile, grid, d, o, chunk_step, point_step):
+    """Transform the 4x4 gradients of a tile: its vectors of channels go to d, `chunk_step` apart."""
+    _, height, width, channels = dy.shape
+    image, row, column = place_of(tile, grid)
+    step = grid.dilation
+    scratch = local_memory(SCRATCH)
+    if is_inside(dy.shape, row, column, OUTPUT_SIDE, step):
+        start, column_step = ((image * height + row) * width + column) * channels, step * channels
+        for c in range(0, channels, LANES):
+            target = o + c // LANES * chunk_step
+            row_step = width * column_step
+            transform_gradient(
+                dy.numbers, start + c, row_step, column_step, scratch, d, target, point_step
+            )
+    else:
+        square = local_memory(OUTPUT_SQUARE)
+        for c in range(0, channels, LANES):
+            target = o + c // LANES * chunk_step
+            copy_square(dy, image, row, column, c, OUTPUT_SIDE, step, square)
+            transform_gradient(square, 0, OUTPUT_SIDE * LANES, LANES, scratch, d, target, point_step)
+
+
+@njit(nogil=True)
+def write_output_tile(m, i, point_step, y, tile, grid, channel, bias, low):
+    """Transform sixteen channels of a tile back and write them: ``max(result + bias, low)``."""
+    _, height, width, channels = y.shape
+    image, top, left = place_of(tile, grid)
+    scratch = local_memory(SCRATCH)
+    transform_output(m, i, point_step, scratch)
+    count = min(LANES, channels - channel)
+    offset, lowest = load(bias, channel), broadcast(low)
+    for i in range(OUTPUT_SIDE):
+        row = top + i * grid.dilation
+        if row >= height:
+            break
+        for j in range(OUTPUT_SIDE):
+            column = left + j * grid.dilation
+            if column >= width:
+                break
+            target = ((image * height + row) * width + column) * channels + channel
+            value = maximum(load(scratch, (i * OUTPUT_SIDE + j) * LANES) + offset, lowest)
+            store_lanes(y.numbers, target, value, count)
