@@ -11,7 +11,7 @@ import os
 import sys
 import warnings
 
-from minissd.commands import demo, detect, evaluate, show, train
+from minissd.commands import bench, demo, detect, evaluate, show, train
 from minissd.errors import InputError
 
 USAGE_ERROR, INTERRUPTED, READER_GONE = 2, 130, 141
@@ -48,7 +48,9 @@ def main(arguments=None):
         sys.stdout.reconfigure(errors="backslashreplace")
     try:
         options = build_parser().parse_args(arguments)
-        with warnings.catch_warnings():
+        from minissd.compile_progress import compile_progress  # here, because it imports Numba
+
+        with warnings.catch_warnings(), compile_progress():
             warnings.showwarning = _show_warning
             options.run(options)
         sys.stdout.flush()
@@ -78,7 +80,7 @@ def build_parser():
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for command in (demo, train, evaluate, detect, show):
+    for command in (demo, train, evaluate, detect, show, bench):
         command.add(commands)
     return parser
 

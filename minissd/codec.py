@@ -54,9 +54,15 @@ def encode(gt_xyxy, priors_cxcywh, variances=(0.1, 0.2)):
     gt_cxcywh = boxes.xyxy_to_cxcywh(gt_xyxy)
     _require_area(gt_cxcywh, "gt_xyxy", "drop such boxes before they are encoded")
     _require_area(priors_cxcywh, "priors_cxcywh", "are they given as corners?")
-    center = (gt_cxcywh[..., :2] - priors_cxcywh[..., :2]) / priors_cxcywh[..., 2:] / variances[0]
-    size = xp.log(gt_cxcywh[..., 2:] / priors_cxcywh[..., 2:]) / variances[1]
-    return xp.concatenate([center, size], axis=-1).astype(gt_cxcywh.dtype, copy=False)
+    gt_cx, gt_cy, gt_width, gt_height = boxes.columns(gt_cxcywh)
+    cx, cy, width, height = boxes.columns(priors_cxcywh)
+    loc = [
+        (gt_cx - cx) / width / variances[0],
+        (gt_cy - cy) / height / variances[0],
+        xp.log(gt_width / width) / variances[1],
+        xp.log(gt_height / height) / variances[1],
+    ]
+    return xp.stack(loc, axis=-1).astype(gt_cxcywh.dtype, copy=False)
 
 
 def decode(loc, priors_cxcywh, variances=(0.1, 0.2)):
@@ -81,14 +87,20 @@ def decode(loc, priors_cxcywh, variances=(0.1, 0.2)):
     """
     xp = get_array_module(loc)
     priors_cxcywh = xp.asarray(priors_cxcywh, dtype=xp.result_type(loc, xp.float32))
-    center = priors_cxcywh[:, :2] + loc[..., :2] * variances[0] * priors_cxcywh[:, 2:]
-    size = priors_cxcywh[:, 2:] * xp.exp(loc[..., 2:] * variances[1])
-    return boxes.cxcywh_to_xyxy(xp.concatenate([center, size], axis=-1))
+    cx, cy, width, height = boxes.columns(priors_cxcywh)
+    offset_x, offset_y, offset_width, offset_height = boxes.columns(loc)
+    decoded_cxcywh = [
+        cx + offset_x * variances[0] * width,
+        cy + offset_y * variances[0] * height,
+        width * xp.exp(offset_width * variances[1]),
+        height * xp.exp(offset_height * variances[1]),
+    ]
+    return boxes.cxcywh_to_xyxy(xp.stack(decoded_cxcywh, axis=-1))
 
 
 def _require_area(boxes_cxcywh, argument, fix):
-    degenerate = ~(boxes_cxcywh[..., 2:] > 0).all(axis=-1)  # NaN counts as degenerate too
-    if degenerate.any():
-        row = int(degenerate.argmax())
+    has_area = (boxes_cxcywh[..., 2] > 0) & (boxes_cxcywh[..., 3] > 0)  # NaN is not positive either
+    if not has_area.all():
+        row = int(has_area.argmin())
         width, height = (float(v) for v in boxes_cxcywh[row, 2:])
         raise InputError(f"{argument}: box {row} has width {width:g} and height {height:g} ({fix})")

@@ -8,6 +8,7 @@ import numpy as np
 
 from minissd import codec
 from minissd.errors import InputError
+from minissd.kernels import postprocess
 from minissd.loss import softmax
 from minissd.nms import nms
 
@@ -53,6 +54,9 @@ def detect(
 ):
     """Turn the predictions of a batch into detections (paper, section 3.7).
 
+    `detect_step_by_step` shows how and works on any arrays. NumPy arrays of float32, what a network predicts,
+    take the short cuts of `minissd.kernels.postprocess` to the same detections.
+
     Parameters
     ----------
     loc : ndarray, (N, P, 4)
@@ -64,17 +68,18 @@ def detect(
         A prior speaks for a class if its probability is greater than this.
     iou_threshold : float
         Threshold of the suppression, which works in each class alone.
-    top_k : int
-        Best-scoring boxes of each class that enter the suppression.
-    keep_top_k : int
-        Detections of all classes together that an image keeps.
+    top_k : int, optional
+        Best-scoring boxes of each class that enter the suppression; None for all.
+    keep_top_k : int, optional
+        Detections of all classes together that an image keeps; None for all.
     variances : (float, float)
         See `minissd.codec.decode`.
 
     Returns
     -------
     list of Detections
-        One per image.
+        One per image, of the dtype of the predictions. Of equal scores the lower class comes first, then
+        the lower prior. A prior with a logit that is NaN or inf detects nothing.
 
     Raises
     ------
@@ -91,25 +96,39 @@ def detect(
     >>> found.labels, found.boxes_xyxy
     (array([2]), array([[0.25, 0.25, 0.75, 0.75]]))
     """
-    if loc.ndim != 3 or conf.ndim != 3 or conf.shape[2] < 2:
-        raise InputError(
-            f"detect: loc of shape {loc.shape}, conf of shape {conf.shape} "
-            "(give (N, P, 4) and (N, P, C) with the background among the C classes)"
-        )
-    if not loc.shape[1] == conf.shape[1] == len(priors_cxcywh):
-        raise InputError(
-            f"detect: {loc.shape[1]} offsets and {conf.shape[1]} class rows for {len(priors_cxcywh)} priors "
-            "(were the priors made from the configuration of this model?)"
-        )
+    _check_shapes(loc, conf, priors_cxcywh)
+    options = float(score_threshold), iou_threshold, top_k, keep_top_k, variances
+    if postprocess.fits(loc, conf, top_k, keep_top_k):
+        return [Detections(*found) for found in postprocess.detect(loc, conf, priors_cxcywh, *options)]
+    return detect_step_by_step(loc, conf, priors_cxcywh, *options)
+
+
+def detect_step_by_step(
+    loc, conf, priors_cxcywh, score_threshold, iou_threshold, top_k, keep_top_k, variances
+):
+    """The steps of `detect` one after the other, each for all priors."""
     probabilities = softmax(conf)  # (N, P, C)
     boxes_xyxy = codec.decode(loc, priors_cxcywh, variances)  # (N, P, 4)
     return [
-        _detect_image(boxes, probability, score_threshold, iou_threshold, top_k, keep_top_k)
+        best_detections(boxes, probability, score_threshold, iou_threshold, top_k, keep_top_k)
         for boxes, probability in zip(boxes_xyxy, probabilities)
     ]
 
 
-def _detect_image(boxes_xyxy, probability, score_threshold, iou_threshold, top_k, keep_top_k):
+def best_detections(boxes_xyxy, probability, score_threshold, iou_threshold, top_k, keep_top_k):
+    """Threshold, suppression class by class, and the best of all classes together, for one image.
+
+    Parameters
+    ----------
+    boxes_xyxy : ndarray, (P, 4)
+    probability : ndarray, (P, C)
+    score_threshold, iou_threshold, top_k, keep_top_k
+        As in `detect`.
+
+    Returns
+    -------
+    Detections
+    """
     found_priors, found_labels = [], []
     for label in range(1, probability.shape[1]):
         candidates = np.flatnonzero(probability[:, label] > score_threshold)
@@ -120,3 +139,21 @@ def _detect_image(boxes_xyxy, probability, score_threshold, iou_threshold, top_k
     scores = probability[priors, labels]
     best = np.argsort(-scores, kind="stable")[:keep_top_k]
     return Detections(boxes_xyxy[priors[best]], scores[best], labels[best], priors[best])
+
+
+def _check_shapes(loc, conf, priors_cxcywh):
+    batches = loc.ndim == conf.ndim == 3 and len(loc) == len(conf)
+    if not batches or loc.shape[2] != 4 or conf.shape[2] < 2:
+        raise InputError(
+            f"detect: loc of shape {loc.shape}, conf of shape {conf.shape} "
+            "(give (N, P, 4) and (N, P, C) with the background among the C classes)"
+        )
+    if not loc.shape[1] == conf.shape[1] == len(priors_cxcywh):
+        raise InputError(
+            f"detect: {loc.shape[1]} offsets and {conf.shape[1]} class rows for {len(priors_cxcywh)} priors "
+            "(were the priors made from the configuration of this model?)"
+        )
+    if np.shape(priors_cxcywh)[1:] != (4,):
+        raise InputError(
+            f"priors_cxcywh: shape {np.shape(priors_cxcywh)} (give one row cx, cy, w, h per prior)"
+        )

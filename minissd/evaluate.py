@@ -1,4 +1,4 @@
-"""Average precision as PASCAL VOC defines it.
+"""Average precision as PASCAL VOC defines it; COCO's, `evaluate_coco`, is in `minissd.coco_ap`.
 
 All detections of a class, from all images, are walked through from the most to the least certain. Each is
 a true positive if it overlaps an object that no better detection has claimed, else a false positive.
@@ -7,32 +7,36 @@ Precision and recall after each step make a curve; average precision is the area
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from minissd import boxes
+from minissd.coco_ap import COCOResult, evaluate_coco
 from minissd.errors import InputError
+from minissd.ground_truth import (
+    FALSE_POSITIVE,
+    IGNORED,
+    TRUE_POSITIVE,
+    GroundTruth,
+    as_detections,
+    as_ground_truth,
+    check_same_images,
+)
 
-TRUE_POSITIVE, FALSE_POSITIVE, IGNORED = 1, 0, -1
-
-
-@dataclass(frozen=True)
-class GroundTruth:
-    """The objects of one image; a `minissd.data.Sample` serves as well.
-
-    Attributes
-    ----------
-    gt_xyxy : ndarray, (G, 4)
-        Corners, in the unit of the detections.
-    labels : ndarray of int, (G,)
-    difficult : ndarray of bool, (G,), optional
-        Objects that count neither when found nor when missed.
-    """
-
-    gt_xyxy: np.ndarray
-    labels: np.ndarray
-    difficult: np.ndarray | None = None
+__all__ = [
+    "METRICS",
+    "COCOResult",
+    "GroundTruth",
+    "PrecisionRecall",
+    "VOCResult",
+    "area_ap",
+    "eleven_point_ap",
+    "evaluate_coco",
+    "evaluate_voc",
+    "judge",
+    "precision_recall",
+]
 
 
 @dataclass(frozen=True)
@@ -111,11 +115,7 @@ def evaluate_voc(detections, ground_truths, iou_threshold=0.5, metric="11point",
     """
     if metric not in METRICS:
         raise InputError(f"metric: no metric {metric!r} (choose one of {', '.join(METRICS)})")
-    if len(detections) != len(ground_truths):
-        raise InputError(
-            f"evaluate_voc: detections of {len(detections)} images, ground truths of {len(ground_truths)} "
-            "(give both one entry per image, empty where there is nothing)"
-        )
+    check_same_images("evaluate_voc", detections, ground_truths)
     detections = [_as_detections(d, inclusive_pixels) for d in detections]
     ground_truths = [_as_ground_truth(t, inclusive_pixels) for t in ground_truths]
     labels = np.unique(np.concatenate([d[2] for d in detections] + [t.labels for t in ground_truths] + [[]]))
@@ -256,21 +256,14 @@ METRICS = {"11point": eleven_point_ap, "area": area_ap}
 
 
 def _as_detections(found, inclusive_pixels):
-    if not isinstance(found, tuple):
-        found = (found.boxes_xyxy, found.scores, found.labels)
-    boxes_xyxy, scores, labels = (np.asarray(a) for a in found)
+    boxes_xyxy, scores, labels = as_detections(found)
     return _with_last_pixel(boxes_xyxy, inclusive_pixels), scores, labels
 
 
 def _as_ground_truth(truth, inclusive_pixels):
-    if isinstance(truth, tuple):
-        truth = GroundTruth(*truth)
-    gt_xyxy, labels = np.asarray(truth.gt_xyxy), np.asarray(truth.labels)
-    difficult = getattr(truth, "difficult", None)
-    difficult = np.zeros(len(labels), bool) if difficult is None else np.asarray(difficult, bool)
-    return GroundTruth(_with_last_pixel(gt_xyxy, inclusive_pixels), labels, difficult)
+    truth = as_ground_truth(truth)
+    return replace(truth, gt_xyxy=_with_last_pixel(truth.gt_xyxy, inclusive_pixels))
 
 
 def _with_last_pixel(boxes_xyxy, inclusive_pixels):
-    boxes_xyxy = boxes_xyxy.reshape(-1, 4)
     return boxes_xyxy + np.array([0, 0, 1, 1]) if inclusive_pixels else boxes_xyxy

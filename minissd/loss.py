@@ -12,6 +12,7 @@ import numpy as np
 from minissd import mining
 from minissd.backend import get_array_module
 from minissd.errors import InputError
+from minissd.kernels import multibox
 
 
 @dataclass(frozen=True)
@@ -95,22 +96,111 @@ def multibox_loss(loc, conf, loc_target, conf_target, neg_pos_ratio=3, alpha=1.0
     4.0
     """
     _check_shapes(loc, conf, loc_target, conf_target)
+    xp = get_array_module(conf)
     positive = conf_target > 0  # (N, P)
-    conf_loss, probability = softmax_cross_entropy(conf, conf_target)  # (N, P), (N, P, C)
+    conf_loss = cross_entropy(conf, conf_target)  # (N, P)
     negative = mining.hard_negatives(conf_loss, positive, neg_pos_ratio, min_negatives)
     counted = positive | negative
-    num_pos = int(positive.sum())
+    num_pos = int(xp.count_nonzero(positive))
     divisor = max(num_pos, 1)
 
-    loc_loss, loc_slope = smooth_l1(loc - loc_target.astype(loc.dtype, copy=False))  # (N, P, 4) both
-    loc_value = float(loc_loss[positive].sum(dtype=np.float64)) / divisor
+    loc_value, dloc = localisation_loss(loc, loc_target, positive, divisor, alpha)
     conf_value = float(conf_loss[counted].sum(dtype=np.float64)) / divisor
-
-    dloc = loc_slope * positive[..., None] * loc.dtype.type(alpha / divisor)
-    dconf = cross_entropy_gradient(probability, conf_target) * counted[..., None] / conf.dtype.type(divisor)
+    # A loss that is no number passes on a gradient that is none either, counted or not: nobody overlooks it.
+    dconf = confidence_gradient(conf, conf_target, counted | xp.isnan(conf_loss), divisor)
     return MultiBoxLoss(
-        conf_value + alpha * loc_value, conf_value, loc_value, num_pos, negative, conf_loss, dloc, dconf
+        value=conf_value + alpha * loc_value,
+        conf=conf_value,
+        loc=loc_value,
+        num_pos=num_pos,
+        hard_negatives=negative,
+        conf_loss=conf_loss,
+        dloc=dloc,
+        dconf=dconf,
     )
+
+
+def localisation_loss(loc, loc_target, positive, divisor, alpha=1.0):
+    """Smooth L1 loss of the matched priors' offsets (equation 2), and its part of the gradient.
+
+    Parameters
+    ----------
+    loc, loc_target : ndarray, (N, P, 4)
+    positive : ndarray of bool, (N, P)
+    divisor : float
+        What the sum of the losses is divided by.
+    alpha : float
+        Weight of this loss in the whole.
+
+    Returns
+    -------
+    value : float
+        Not yet multiplied by `alpha`.
+    dloc : ndarray, (N, P, 4)
+        Gradient of ``alpha * value``; 0 where a prior is not matched.
+
+    Examples
+    --------
+    >>> loc = np.array([[[0.5, -3.0, 0.0, 0.0], [9.0, 9.0, 9.0, 9.0]]])
+    >>> localisation_loss(loc, np.zeros((1, 2, 4)), np.array([[True, False]]), divisor=1)[0]
+    2.625
+    """
+    xp = get_array_module(loc)
+    matched = xp.flatnonzero(positive)  # one prior in a hundred: only these are looked at
+    target = loc_target.reshape(-1, 4)[matched].astype(loc.dtype, copy=False)
+    loss, slope = smooth_l1(loc.reshape(-1, 4)[matched] - target)  # (num_pos, 4) both
+    dloc = xp.zeros(loc.shape, loc.dtype)
+    dloc.reshape(-1, 4)[matched] = slope * loc.dtype.type(alpha / divisor)
+    return float(loss.sum(dtype=np.float64)) / divisor, dloc
+
+
+def cross_entropy(conf, conf_target):
+    """Cross entropy of every prior; `minissd.kernels.multibox` computes it for float32.
+
+    Parameters
+    ----------
+    conf : ndarray, (N, P, C)
+        Logits.
+    conf_target : ndarray of int, (N, P)
+
+    Returns
+    -------
+    ndarray, (N, P)
+
+    Raises
+    ------
+    InputError
+        If a target is negative or not below C.
+    """
+    if not multibox.fits(conf):
+        return softmax_cross_entropy(conf, conf_target)[0]
+    _check_classes(conf_target, conf.shape[-1])
+    return multibox.cross_entropy(conf, conf_target)
+
+
+def confidence_gradient(conf, conf_target, counted, divisor):
+    """Gradient of the confidence loss for the logits; `minissd.kernels.multibox` computes it for float32.
+
+    Parameters
+    ----------
+    conf : ndarray, (N, P, C)
+        Logits.
+    conf_target : ndarray of int, (N, P)
+    counted : ndarray of bool, (N, P)
+        Matched priors and mined negatives; the rows of all others are 0.
+    divisor : float
+        What the sum of the losses is divided by.
+
+    Returns
+    -------
+    ndarray, (N, P, C)
+    """
+    if multibox.fits(conf):
+        return multibox.confidence_gradient(conf, conf_target, counted, divisor)
+    dconf = get_array_module(conf).zeros(conf.shape, conf.dtype)
+    gradient = cross_entropy_gradient(softmax(conf[counted]), conf_target[counted])  # (num_counted, C)
+    dconf[counted] = gradient / conf.dtype.type(divisor)
+    return dconf
 
 
 def _check_shapes(loc, conf, loc_target, conf_target):
@@ -124,6 +214,15 @@ def _check_shapes(loc, conf, loc_target, conf_target):
             raise InputError(f"{name}: shape {array.shape}, expected {shape} (conf has {conf.shape})")
     if conf_target.dtype.kind not in "iu":
         raise InputError(f"conf_target: dtype {conf_target.dtype} (give classes as integers)")
+
+
+def _check_classes(target, num_classes):
+    """Refuse a class without a logit."""
+    if target.size and (int(target.min()) < 0 or int(target.max()) >= num_classes):
+        raise InputError(
+            f"conf_target: classes {int(target.min())}...{int(target.max())} for {num_classes} logits "
+            "(0 is the background, so K classes of objects need K + 1 logits)"
+        )
 
 
 def softmax(logits):
@@ -176,12 +275,7 @@ def softmax_cross_entropy(logits, target):
     array([0.693147])
     """
     xp = get_array_module(logits)
-    num_classes = logits.shape[-1]
-    if target.size and (int(target.min()) < 0 or int(target.max()) >= num_classes):
-        raise InputError(
-            f"conf_target: classes {int(target.min())}...{int(target.max())} for {num_classes} logits "
-            "(0 is the background, so K classes of objects need K + 1 logits)"
-        )
+    _check_classes(target, logits.shape[-1])
     shifted = logits - logits.max(axis=-1, keepdims=True)
     exp = xp.exp(shifted)
     exp_sum = exp.sum(axis=-1, keepdims=True)

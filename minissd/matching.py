@@ -7,7 +7,11 @@ Matching looks at default boxes and ground truths only, never at predictions (pa
 2. **threshold**: every other default box takes the ground truth that it overlaps best, if their IoU
    reaches the threshold. All that remain are background.
 
-A rule is one entry in `RULES`: a function that says which prior each ground truth forces.
+A rule is one entry in `RULES`: a function of all IoUs that says which prior each ground truth forces.
+
+All follows from the IoU of every prior with every ground truth, and `best_overlaps_by_matrix` is the
+definition of what follows. `match` and `explain` find exactly the same in compiled code, without ever storing
+the matrix: for SSD512 with 200 objects it would fill 40 megabytes (`minissd.kernels.matching`).
 """
 
 from __future__ import annotations
@@ -15,13 +19,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numba import njit
 
 from minissd import boxes
 from minissd.errors import InputError
+from minissd.kernels import matching as kernel
 
-BACKGROUND = -1
-MIN_OVERLAP = 1e-6  # Caffe's: a smaller IoU is rounding, not overlap
+BACKGROUND = kernel.BACKGROUND  # -1
+MIN_OVERLAP = kernel.MIN_OVERLAP  # Caffe's 1e-6: a smaller IoU is rounding, not overlap
 
 BELOW_THRESHOLD, OVER_THRESHOLD, FORCED = 0, 1, 2  # values of Explanation.reason
 
@@ -101,7 +105,10 @@ def match(gt_xyxy, priors_cxcywh, iou_threshold=0.5, rule="bipartite"):
     >>> match(np.array([[0.0, 0.0, 0.5, 0.6], [0.45, 0.4, 0.6, 0.6]]), priors_cxcywh)
     array([ 0, -1,  1])
     """
-    return explain(gt_xyxy, priors_cxcywh, iou_threshold, rule).matched_gt
+    gt_xyxy, priors_cxcywh = checked_ground_truths(gt_xyxy), checked_priors(priors_cxcywh)
+    if not is_compiled(rule):
+        return explain(gt_xyxy, priors_cxcywh, iou_threshold, rule).matched_gt
+    return kernel.match(gt_xyxy, priors_cxcywh, float(iou_threshold), kernel.RULES[rule])
 
 
 def explain(gt_xyxy, priors_cxcywh, iou_threshold=0.5, rule="bipartite"):
@@ -128,131 +135,99 @@ def explain(gt_xyxy, priors_cxcywh, iou_threshold=0.5, rule="bipartite"):
     prior 1: background, overlaps no ground truth, threshold 0.5
     prior 2: background, best IoU 0.143 with ground truth 0, threshold 0.5
     """
-    if rule not in RULES:
-        raise InputError(f"rule: no matching rule {rule!r} (choose one of {', '.join(RULES)})")
-    gt_xyxy = _checked_ground_truths(gt_xyxy)
-    priors_cxcywh = np.ascontiguousarray(priors_cxcywh, dtype=np.float64)
-    if priors_cxcywh.ndim != 2 or priors_cxcywh.shape[1] != 4 or len(priors_cxcywh) == 0:
-        raise InputError(f"priors_cxcywh: shape {priors_cxcywh.shape} (give at least one row cx, cy, w, h)")
-    priors_xyxy = boxes.cxcywh_to_xyxy(priors_cxcywh)
-
-    best_gt, best_iou = best_ground_truths(priors_xyxy, gt_xyxy)
+    best_gt, best_iou, forced_prior = best_overlaps(gt_xyxy, priors_cxcywh, rule)
     over = (best_iou >= iou_threshold) & (best_gt != BACKGROUND)
     matched_gt = np.where(over, best_gt, BACKGROUND)
     reason = np.where(over, OVER_THRESHOLD, BELOW_THRESHOLD).astype(np.int8)
-    for g, prior in enumerate(RULES[rule](priors_xyxy, gt_xyxy)):
+    for g, prior in enumerate(forced_prior):
         if prior != BACKGROUND:
             matched_gt[prior], reason[prior] = g, FORCED  # a forced match overrides the threshold
     return Explanation(matched_gt, best_gt, best_iou, reason, iou_threshold)
 
 
-def _checked_ground_truths(gt_xyxy):
-    gt_xyxy = np.ascontiguousarray(gt_xyxy, dtype=np.float64)
-    if gt_xyxy.size and gt_xyxy.shape[-1] != 4:
-        raise InputError(f"gt_xyxy: its shape is {gt_xyxy.shape} (give one row x1, y1, x2, y2 per object)")
-    gt_xyxy = gt_xyxy.reshape(-1, 4)
-    if not np.isfinite(gt_xyxy).all():
-        row = int(np.argmin(np.isfinite(gt_xyxy).all(axis=1)))
-        raise InputError(f"gt_xyxy: box {row} is {gt_xyxy[row].tolist()} (remove or correct it)")
-    return gt_xyxy
+def best_overlaps(gt_xyxy, priors_cxcywh, rule="bipartite"):
+    """Find the best ground truth of each prior, and the prior that each ground truth forces.
+
+    Parameters
+    ----------
+    gt_xyxy, priors_cxcywh, rule
+        As in `match`.
+
+    Returns
+    -------
+    best_gt : ndarray of int64, (P,)
+        Ground truth that the prior overlaps best (the lowest on ties), -1 where it overlaps none.
+    best_iou : ndarray of float64, (P,)
+        IoU with `best_gt`.
+    forced_prior : ndarray of int64, (G,)
+        Prior that the ground truth forces, -1 where it forces none.
+
+    Examples
+    --------
+    >>> priors_cxcywh = np.array([[0.25, 0.5, 0.5, 1.0], [0.75, 0.5, 0.5, 1.0], [0.5, 0.5, 0.25, 0.5]])
+    >>> best_gt, best_iou, forced_prior = best_overlaps(np.array([[0.0, 0.0, 0.5, 0.75]]), priors_cxcywh)
+    >>> best_gt, best_iou.round(3), forced_prior
+    (array([ 0, -1,  0]), array([0.75 , 0.   , 0.143]), array([0]))
+    """
+    gt_xyxy, priors_cxcywh = checked_ground_truths(gt_xyxy), checked_priors(priors_cxcywh)
+    if not is_compiled(rule):
+        return best_overlaps_by_matrix(gt_xyxy, priors_cxcywh, rule)
+    return kernel.best_overlaps(gt_xyxy, priors_cxcywh, kernel.RULES[rule])
 
 
-# Numba below. The IoU matrix (P, G) is never stored: an IoU is computed where it is looked at, so that
-# SSD512 with 200 objects needs no more memory than with one.
+def best_overlaps_by_matrix(gt_xyxy, priors_cxcywh, rule="bipartite"):
+    """Find what `best_overlaps` finds, in the matrix of all IoUs; the definition.
+
+    It takes float64 arrays of shape (G, 4) and (P, 4) for granted.
+    """
+    iou = boxes.iou(boxes.cxcywh_to_xyxy(priors_cxcywh), gt_xyxy)  # (P, G)
+    iou[~(iou > MIN_OVERLAP)] = 0
+    with_background = np.column_stack([np.zeros(len(iou)), iou])  # (P, 1 + G)
+    best_gt = (
+        with_background.argmax(axis=1) + BACKGROUND
+    )  # the first of equals: the background, where all are 0
+    best_iou = with_background.max(axis=1)
+    return best_gt, best_iou, RULES[rule](iou)
 
 
-@njit(cache=True, nogil=True)
-def iou_of_pair(a_xyxy, b_xyxy):
-    """IoU of two boxes; `minissd.boxes.iou` in scalars."""
-    width = min(a_xyxy[2], b_xyxy[2]) - max(a_xyxy[0], b_xyxy[0])
-    height = min(a_xyxy[3], b_xyxy[3]) - max(a_xyxy[1], b_xyxy[1])
-    if width <= 0 or height <= 0:
-        return 0.0
-    intersection = width * height
-    area_a = (a_xyxy[2] - a_xyxy[0]) * (a_xyxy[3] - a_xyxy[1])
-    area_b = (b_xyxy[2] - b_xyxy[0]) * (b_xyxy[3] - b_xyxy[1])
-    return intersection / (area_a + area_b - intersection)
-
-
-@njit(cache=True, nogil=True)
-def best_ground_truths(priors_xyxy, gt_xyxy):
-    """For every prior the ground truth of largest IoU, the lowest on ties, and that IoU."""
-    num_priors = len(priors_xyxy)
-    best_gt = np.full(num_priors, BACKGROUND, dtype=np.int64)
-    best_iou = np.zeros(num_priors)
-    for p in range(num_priors):
-        for g in range(len(gt_xyxy)):
-            overlap = iou_of_pair(priors_xyxy[p], gt_xyxy[g])
-            if overlap > MIN_OVERLAP and overlap > best_iou[p]:
-                best_gt[p], best_iou[p] = g, overlap
-    return best_gt, best_iou
-
-
-@njit(cache=True, nogil=True)
-def best_free_prior(priors_xyxy, box_xyxy, taken):
-    """The prior that overlaps one box best among those not taken, the lowest on ties; -1 if none does."""
-    best, best_iou = BACKGROUND, MIN_OVERLAP
-    for p in range(len(priors_xyxy)):
-        if not taken[p]:
-            overlap = iou_of_pair(priors_xyxy[p], box_xyxy)
-            if overlap > best_iou:
-                best, best_iou = p, overlap
-    return best, best_iou
-
-
-@njit(cache=True, nogil=True)
-def force_bipartite(priors_xyxy, gt_xyxy):
+def force_bipartite(iou):
     """Greedy bipartite matching: the largest IoU of all pairs first, each side used once.
 
-    Every ground truth keeps its best free prior. Only those whose prior was just taken by another look
-    again, so there are few passes over the priors, where the IoU matrix would need one per ground truth
-    and much memory.
+    Parameters
+    ----------
+    iou : ndarray of float64, (P, G)
+        0 where prior and ground truth do not overlap.
+
+    Returns
+    -------
+    ndarray of int64, (G,)
+        Prior that the ground truth forces, -1 where it forces none.
+
+    Examples
+    --------
+    Both ground truths overlap prior 0 best; the second more, so the first must take prior 1.
+
+    >>> force_bipartite(np.array([[0.6, 0.7], [0.4, 0.0]]))
+    array([1, 0])
     """
-    num_gt = len(gt_xyxy)
-    forced = np.full(num_gt, BACKGROUND, dtype=np.int64)
-    wanted = np.full(num_gt, BACKGROUND, dtype=np.int64)
-    wanted_iou = np.zeros(num_gt)
-    taken = np.zeros(len(priors_xyxy), dtype=np.bool_)
-    for g in range(num_gt):
-        wanted[g], wanted_iou[g] = best_free_prior(priors_xyxy, gt_xyxy[g], taken)
-    for _ in range(num_gt):
-        winner = largest_wish(wanted, wanted_iou, forced)
-        if winner == -1:  # what remains overlaps no free prior
-            break
-        forced[winner] = wanted[winner]
-        taken[wanted[winner]] = True
-        for g in range(num_gt):
-            if forced[g] == BACKGROUND and wanted[g] == forced[winner]:
-                wanted[g], wanted_iou[g] = best_free_prior(priors_xyxy, gt_xyxy[g], taken)
-    return forced
+    iou = iou.copy()
+    forced_prior = np.full(iou.shape[1], BACKGROUND)
+    while iou.any():
+        prior, g = np.unravel_index(iou.argmax(), iou.shape)  # on ties the lowest prior, then the lowest g
+        forced_prior[g] = prior
+        iou[prior, :] = 0
+        iou[:, g] = 0
+    return forced_prior
 
 
-@njit(cache=True, nogil=True)
-def largest_wish(wanted, wanted_iou, forced):
-    """The unserved ground truth of largest IoU; the lowest prior, then the lowest on ties; -1 if none."""
-    winner = -1
-    for g in range(len(wanted)):
-        if forced[g] != BACKGROUND or wanted[g] == BACKGROUND:
-            continue
-        if winner == -1 or (-wanted_iou[g], wanted[g]) < (-wanted_iou[winner], wanted[winner]):
-            winner = g
-    return winner
-
-
-@njit(cache=True, nogil=True)
-def force_argmax(priors_xyxy, gt_xyxy):
+def force_argmax(iou):
     """Each ground truth's best prior, whoever else wants it; prior 0 where nothing overlaps."""
-    free = np.zeros(len(priors_xyxy), dtype=np.bool_)
-    forced = np.zeros(len(gt_xyxy), dtype=np.int64)
-    for g in range(len(gt_xyxy)):
-        prior, _ = best_free_prior(priors_xyxy, gt_xyxy[g], free)
-        forced[g] = max(prior, 0)
-    return forced
+    return iou.argmax(axis=0)
 
 
-def force_nothing(priors_xyxy, gt_xyxy):
+def force_nothing(iou):
     """No ground truth forces a prior."""
-    return np.full(len(gt_xyxy), BACKGROUND, dtype=np.int64)
+    return np.full(iou.shape[1], BACKGROUND)
 
 
 RULES = {
@@ -261,3 +236,32 @@ RULES = {
     "torchvision": force_argmax,
     "threshold": force_nothing,
 }
+
+
+def is_compiled(rule):
+    """Whether a rule has a compiled twin; a new one works without. Raise InputError for an unknown one."""
+    if rule not in RULES:
+        raise InputError(f"rule: no matching rule {rule!r} (choose one of {', '.join(RULES)})")
+    return rule in kernel.RULES
+
+
+def checked_ground_truths(gt_xyxy, argument="gt_xyxy"):
+    """Return the boxes as a new float64 array (G, 4). Raise InputError under this name if they are none."""
+    gt_xyxy = np.array(gt_xyxy, dtype=np.float64, order="C")
+    if gt_xyxy.size and gt_xyxy.shape[-1] != 4:
+        raise InputError(f"{argument}: its shape is {gt_xyxy.shape} (give one row x1, y1, x2, y2 per object)")
+    gt_xyxy = gt_xyxy.reshape(-1, 4)
+    if not np.isfinite(gt_xyxy).all():
+        row = int(np.argmin(np.isfinite(gt_xyxy).all(axis=1)))
+        raise InputError(f"{argument}: box {row} is {gt_xyxy[row].tolist()} (remove or correct it)")
+    return gt_xyxy
+
+
+def checked_priors(priors_cxcywh):
+    """Return the priors as a float64 array fit for compiled code. Raise InputError if they are no boxes."""
+    priors_cxcywh = np.ascontiguousarray(priors_cxcywh, dtype=np.float64)
+    if not priors_cxcywh.flags.writeable:  # Numba would compile the same once more for read-only arrays
+        priors_cxcywh = priors_cxcywh.copy()
+    if priors_cxcywh.ndim != 2 or priors_cxcywh.shape[1] != 4 or len(priors_cxcywh) == 0:
+        raise InputError(f"priors_cxcywh: shape {priors_cxcywh.shape} (give at least one row cx, cy, w, h)")
+    return priors_cxcywh

@@ -7,8 +7,11 @@ positives, so each image keeps the negatives of highest loss, at most three per 
 
 from __future__ import annotations
 
+import numpy as np
+
 from minissd.backend import get_array_module
 from minissd.errors import InputError
+from minissd.kernels import mining as kernel
 
 
 def hard_negatives(conf_loss, positive, neg_pos_ratio=3, min_negatives=0):
@@ -47,18 +50,46 @@ def hard_negatives(conf_loss, positive, neg_pos_ratio=3, min_negatives=0):
     >>> hard_negatives(conf_loss, np.array([[False, False, True, False, False]]))
     array([[ True,  True, False,  True, False]])
     """
-    xp = get_array_module(conf_loss)
     if conf_loss.ndim != 2 or conf_loss.shape != positive.shape:
         raise InputError(
             f"hard_negatives: conf_loss of shape {conf_loss.shape}, positive of shape {positive.shape} "
             "(give both as (N, P), also for one image)"
         )
-    positive = positive.astype(bool)  # ~ on integers 0 and 1 would be -1 and -2, both true
-    selected = xp.zeros(positive.shape, dtype=bool)
-    for n in range(len(positive)):
-        negatives = xp.flatnonzero(~positive[n])
-        num_pos = positive.shape[1] - len(negatives)
-        num_neg = min(max(int(neg_pos_ratio * num_pos), min_negatives), len(negatives))
-        hardest_first = xp.argsort(-conf_loss[n, negatives], kind="stable")
-        selected[n, negatives[hardest_first[:num_neg]]] = True
-    return selected
+    negative = ~positive.astype(bool)  # ~ on integers 0 and 1 would be -1 and -2, both true
+    counts = []
+    for num_neg in (np.count_nonzero(row) for row in negative):
+        num_pos = conf_loss.shape[1] - num_neg
+        counts.append(min(max(int(neg_pos_ratio * num_pos), min_negatives), num_neg))
+    select = kernel.largest if kernel.fits(conf_loss) else largest
+    return select(conf_loss, negative, counts)
+
+
+def largest(values, candidates, counts):
+    """Mark the largest candidates of every row; of equal values the first.
+
+    `minissd.kernels.mining` has the same function, compiled, which does not sort.
+
+    Parameters
+    ----------
+    values : ndarray, (N, P)
+        NaN counts as the smallest.
+    candidates : ndarray of bool, (N, P)
+    counts : sequence of int
+        How many to mark in each row, no more than it has candidates.
+
+    Returns
+    -------
+    ndarray of bool, (N, P)
+
+    Examples
+    --------
+    >>> largest(np.array([[5.0, 9.0, 7.0, 5.0]]), np.array([[True, False, True, True]]), [2])
+    array([[ True, False,  True, False]])
+    """
+    xp = get_array_module(values)
+    marked = xp.zeros(values.shape, dtype=bool)
+    for n, count in enumerate(counts):
+        places = xp.flatnonzero(candidates[n])
+        largest_first = xp.argsort(-values[n, places], kind="stable")
+        marked[n, places[largest_first[:count]]] = True
+    return marked

@@ -7,10 +7,10 @@ threshold; then the next that is left, and so on.
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
+from minissd.compilation import compiled
 from minissd.errors import InputError
-from minissd.matching import iou_of_pair
+from minissd.kernels import suppression
 
 KEPT, NOT_CONSIDERED = -1, -2  # values of `suppressed_by`
 
@@ -46,8 +46,8 @@ def nms(boxes_xyxy, scores, iou_threshold=0.45, top_k=None):
     >>> nms(boxes_xyxy, np.array([0.9, 0.8, 0.7]))
     array([0, 2])
     """
-    order = _best_first(scores, top_k)
-    return order[suppressed_by(boxes_xyxy, scores, iou_threshold, top_k)[order] == KEPT]
+    order, suppressor = _suppress(boxes_xyxy, scores, iou_threshold, top_k)
+    return order[suppressor[order] == KEPT]
 
 
 def suppressed_by(boxes_xyxy, scores, iou_threshold=0.45, top_k=None):
@@ -70,24 +70,29 @@ def suppressed_by(boxes_xyxy, scores, iou_threshold=0.45, top_k=None):
     >>> suppressed_by(boxes_xyxy, np.array([0.9, 0.8, 0.7]))
     array([-1,  0, -1])
     """
-    boxes_xyxy = np.ascontiguousarray(boxes_xyxy, dtype=np.float64).reshape(-1, 4)
+    return _suppress(boxes_xyxy, scores, iou_threshold, top_k)[1]
+
+
+def _suppress(boxes_xyxy, scores, iou_threshold, top_k):
+    """The boxes that are considered, best first, and what `suppressed_by` returns."""
+    boxes_xyxy = np.require(boxes_xyxy, np.float64, "CAW").reshape(-1, 4)  # as compiled code needs them
     if np.shape(scores) != (len(boxes_xyxy),):
         raise InputError(
             f"scores: shape {np.shape(scores)} for {len(boxes_xyxy)} boxes (give one score per box)"
         )
-    order = _best_first(scores, top_k)
+    order = np.argsort(-np.asarray(scores), kind="stable")[:top_k]
     suppressor = np.full(len(boxes_xyxy), NOT_CONSIDERED, dtype=np.int64)
+    suppression.suppress(boxes_xyxy, order, float(iou_threshold), suppressor)
+    return order, suppressor
+
+
+@compiled(error_model="numpy")
+def suppress_one_by_one(boxes_xyxy, order, iou_threshold, suppressor):
+    """Write to `suppressor` for every box of `order`, best first, which one suppressed it.
+
+    What this loop computes, `minissd.kernels.suppression.suppress` computes faster.
+    """
     suppressor[order] = KEPT
-    _suppress(boxes_xyxy, order, iou_threshold, suppressor)
-    return suppressor
-
-
-def _best_first(scores, top_k):
-    return np.argsort(-np.asarray(scores), kind="stable")[:top_k]
-
-
-@njit(cache=True, nogil=True)
-def _suppress(boxes_xyxy, order, iou_threshold, suppressor):
     for rank in range(len(order)):
         best = order[rank]
         if suppressor[best] != KEPT:
@@ -95,3 +100,16 @@ def _suppress(boxes_xyxy, order, iou_threshold, suppressor):
         for other in order[rank + 1 :]:
             if suppressor[other] == KEPT and iou_of_pair(boxes_xyxy[best], boxes_xyxy[other]) > iou_threshold:
                 suppressor[other] = best
+
+
+@compiled(error_model="numpy")
+def iou_of_pair(a_xyxy, b_xyxy):
+    """IoU of two boxes; `minissd.boxes.iou` in scalars."""
+    width = min(a_xyxy[2], b_xyxy[2]) - max(a_xyxy[0], b_xyxy[0])
+    height = min(a_xyxy[3], b_xyxy[3]) - max(a_xyxy[1], b_xyxy[1])
+    if width <= 0 or height <= 0:
+        return 0.0
+    intersection = width * height
+    area_a = (a_xyxy[2] - a_xyxy[0]) * (a_xyxy[3] - a_xyxy[1])
+    area_b = (b_xyxy[2] - b_xyxy[0]) * (b_xyxy[3] - b_xyxy[1])
+    return intersection / (area_a + area_b - intersection)

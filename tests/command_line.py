@@ -7,6 +7,7 @@ import numpy as np
 
 from minissd import config, weights
 from minissd.cli import main
+from minissd.compile_progress import NOTICE
 from minissd.data import AnnotationWarning, DrawnScenes, write_voc
 from minissd.models import SSD
 
@@ -30,7 +31,12 @@ class Result:
 
     def __init__(self, code, output, errors):
         self.code, self.output = code, output
-        self.lines, self.errors = output.splitlines(), errors.splitlines()
+        self.lines, self.errors = output.splitlines(), without_notice(errors).splitlines()
+
+
+def without_notice(errors):
+    """Without the line that a new machine shows while the engine is compiled."""
+    return "".join(line for line in errors.splitlines(keepends=True) if NOTICE not in line)
 
 
 def run(capsys, *arguments):

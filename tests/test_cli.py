@@ -24,6 +24,7 @@ from command_line import (
     make_workplace,
     refused,
     run,
+    without_notice,
 )
 from PIL import Image
 
@@ -34,7 +35,7 @@ from minissd.data import DrawnScenes, VOCDetection, read_image
 from minissd.errors import InputError
 from minissd.show import show_nms
 
-COMMANDS = ["demo", "train", "evaluate", "detect", "show"]
+COMMANDS = ["demo", "train", "evaluate", "detect", "show", "bench"]
 STEPS = ["show priors", "show matches", "show mining", "show nms"]
 PHOTO = "voc/JPEGImages/val_000000.png"
 XML = "voc/Annotations/val_000000.xml"
@@ -572,7 +573,7 @@ def test_ctrl_c_in_the_program_and_on_it_goes(capsys):
             assert time.monotonic() < deadline
             time.sleep(0.02)
         process.send_signal(signal.SIGINT)
-        errors = process.communicate(timeout=60)[1]
+        errors = without_notice(process.communicate(timeout=60)[1])
     assert process.returncode == 130
     assert re.fullmatch(
         r"minissd: stopped after step [1-7] of 8; everything is saved\. .*--resume.*\n", errors

@@ -5,14 +5,37 @@ import pytest
 from reference_numbers import copied_numbers, drawn_predictions
 
 from minissd import boxes, codec
+from minissd import detect as module
 from minissd.config import SSD300_VOC
-from minissd.detect import Detections, detect
+from minissd.detect import Detections
 from minissd.errors import InputError
 from minissd.loss import softmax
 from minissd.priors import prior_boxes
 
 SSD300_PRIORS = prior_boxes(SSD300_VOC)
 ONE_PRIOR = np.array([[0.5, 0.5, 0.5, 0.5]])
+
+
+@pytest.fixture(params=["float64", "float32"])
+def dtype(request):
+    """Of the predictions: NumPy arrays of float32 take the compiled way, all others the readable one."""
+    return np.dtype(request.param)
+
+
+@pytest.fixture
+def detect(dtype):
+    """`minissd.detect.detect` on predictions of this dtype."""
+
+    def detect_as(loc, conf, *arguments, **options):
+        return module.detect(loc.astype(dtype), conf.astype(dtype), *arguments, **options)
+
+    return detect_as
+
+
+@pytest.fixture
+def precision(dtype):
+    """Relative error that rounding may cause."""
+    return 1e-12 if dtype == np.float64 else 2e-6
 
 
 @pytest.fixture(params=["copied cases", "complete"])
@@ -44,16 +67,16 @@ def logits_of(probabilities):
 
 
 class TestOtherImplementations:
-    def test_torchvision_without_clipping(self, reference):
+    def test_torchvision_without_clipping(self, reference, detect, precision):
         numbers, cases = reference
         for case in cases:
             found = detect(*predictions(numbers, case), SSD300_PRIORS)[0]
             expected_px = numbers[f"det{case}_noclip_boxes"]
             np.testing.assert_array_equal(found.labels, numbers[f"det{case}_noclip_labels"])
-            np.testing.assert_allclose(found.scores, numbers[f"det{case}_noclip_scores"], rtol=1e-12)
-            np.testing.assert_allclose(found.boxes_xyxy * 300, expected_px, rtol=0, atol=1e-9)
+            np.testing.assert_allclose(found.scores, numbers[f"det{case}_noclip_scores"], rtol=precision)
+            np.testing.assert_allclose(found.boxes_xyxy * 300, expected_px, rtol=0, atol=1000 * precision)
 
-    def test_rows_of_caffe(self, reference):
+    def test_rows_of_caffe(self, reference, detect, precision):
         numbers, cases = reference
         for case in cases:
             found = detect(*predictions(numbers, case), SSD300_PRIORS)[0]
@@ -61,8 +84,8 @@ class TestOtherImplementations:
             rows = np.column_stack([found.labels, found.scores, found.boxes_xyxy])[order]
             expected = numbers[f"det{case}_caffe_rows"]
             np.testing.assert_array_equal(rows[:, 0], expected[:, 0])
-            np.testing.assert_allclose(rows[:, 1], expected[:, 1], rtol=0, atol=1e-7)
-            np.testing.assert_allclose(rows[:, 2:], expected[:, 2:], rtol=0, atol=3e-7)
+            np.testing.assert_allclose(rows[:, 1], expected[:, 1], rtol=0, atol=1e-7 + precision)
+            np.testing.assert_allclose(rows[:, 2:], expected[:, 2:], rtol=0, atol=3e-7 + precision)
 
     def test_candidates(self, reference):
         numbers, cases = reference
@@ -71,16 +94,15 @@ class TestOtherImplementations:
             candidates = (probability[:, 1:] > 0.01).sum(axis=0)
             np.testing.assert_array_equal(candidates, numbers[f"det{case}_candidates"])
 
-    def test_the_prior_of_a_detection_decodes_to_its_box_and_score(self):
+    def test_the_prior_of_a_detection_decodes_to_its_box_and_score(self, detect, precision):
         numbers = copied_numbers("nms")
         loc, conf = predictions(numbers, 4)
         found = detect(loc, conf, SSD300_PRIORS)[0]
         assert len(found) > 5
         decoded = codec.decode(loc[0, found.priors], SSD300_PRIORS[found.priors])
-        np.testing.assert_array_equal(found.boxes_xyxy, decoded)
-        np.testing.assert_array_equal(
-            found.scores, softmax(conf[0, found.priors])[range(len(found)), found.labels]
-        )
+        probability = softmax(conf[0, found.priors])
+        np.testing.assert_allclose(found.boxes_xyxy, decoded, rtol=0, atol=precision)
+        np.testing.assert_allclose(found.scores, probability[range(len(found)), found.labels], rtol=precision)
 
 
 class TestCaffesGoldenRows:
@@ -93,75 +115,80 @@ class TestCaffesGoldenRows:
     SCORES = np.array([[1.0, 0.8, 0.6, 0.4], [0.0, 0.2, 0.4, 0.6]])
     CONF = np.concatenate([logits_of(np.column_stack([1 - s, s])) for s in SCORES])
 
-    def rows(self, **options):
-        found = detect(self.LOC, self.CONF, self.PRIORS_CXCYWH, -1, 0.1, **options)  # no score threshold
-        return [np.column_stack([f.scores, f.boxes_xyxy]) for f in found]
+    @pytest.fixture
+    def rows(self, detect):
+        def rows_of_detections(**options):
+            found = detect(self.LOC, self.CONF, self.PRIORS_CXCYWH, -1, 0.1, **options)  # no score threshold
+            return [np.column_stack([f.scores, f.boxes_xyxy]) for f in found]
 
-    def test_all(self):
-        first, second = self.rows()
+        return rows_of_detections
+
+    def test_all(self, rows, precision):
+        first, second = rows()
         expected = [
             [1.0, 0.15, 0.15, 0.45, 0.45],
             [0.8, 0.55, 0.15, 0.85, 0.45],
             [0.6, 0.15, 0.55, 0.45, 0.85],
             [0.4, 0.55, 0.55, 0.85, 0.85],
         ]
-        np.testing.assert_allclose(first, expected, atol=1e-15)
+        np.testing.assert_allclose(first, expected, atol=precision)
         # neighbours of image 1 overlap by 3/15, the boxes of a diagonal by 1/17
         expected = [[0.6, 0.45, 0.45, 0.75, 0.75], [0.0, 0.25, 0.25, 0.55, 0.55]]
-        np.testing.assert_allclose(second, expected, atol=1e-15)
+        np.testing.assert_allclose(second, expected, atol=precision)
 
-    def test_top_k_counts_before_the_suppression(self):
-        first, second = self.rows(top_k=2)
-        np.testing.assert_allclose(first[:, 0], [1.0, 0.8])
-        np.testing.assert_allclose(second[:, 0], [0.6])
+    def test_top_k_counts_before_the_suppression(self, rows):
+        first, second = rows(top_k=2)
+        np.testing.assert_allclose(first[:, 0], [1.0, 0.8], rtol=1e-6)
+        np.testing.assert_allclose(second[:, 0], [0.6], rtol=1e-6)
 
-    def test_keep_top_k_counts_after_it(self):
-        first, second = self.rows(keep_top_k=2)
-        np.testing.assert_allclose(first[:, 0], [1.0, 0.8])
-        np.testing.assert_allclose(second[:, 0], [0.6, 0.0])
+    def test_keep_top_k_counts_after_it(self, rows):
+        first, second = rows(keep_top_k=2)
+        np.testing.assert_allclose(first[:, 0], [1.0, 0.8], rtol=1e-6)
+        np.testing.assert_allclose(second[:, 0], [0.6, 0.0], rtol=1e-6)
 
 
 class TestSteps:
-    def test_each_class_is_suppressed_alone(self):
+    def test_each_class_is_suppressed_alone(self, detect):
         """One prior that is unsure between two classes gives two detections of the same box."""
         found = detect(np.zeros((1, 1, 4)), logits_of([[0.1, 0.4, 0.5]]), ONE_PRIOR)[0]
         np.testing.assert_array_equal(found.labels, [2, 1])
-        np.testing.assert_allclose(found.scores, [0.5, 0.4])
+        np.testing.assert_allclose(found.scores, [0.5, 0.4], rtol=1e-6)
         np.testing.assert_array_equal(found.priors, [0, 0])
 
-    def test_the_background_is_never_a_detection(self):
+    def test_the_background_is_never_a_detection(self, detect):
         assert len(detect(np.zeros((1, 1, 4)), logits_of([[0.995, 0.005, 0.0]]), ONE_PRIOR)[0]) == 0
 
-    @pytest.mark.parametrize(("threshold", "count"), [(0.25, 0), (np.nextafter(0.25, 0), 3)])
-    def test_a_score_must_be_greater_than_the_threshold(self, threshold, count):
+    def test_a_score_must_be_greater_than_the_threshold(self, detect, dtype):
         four_equal_logits = np.zeros((1, 1, 4))  # every probability is exactly 1/4
-        found = detect(np.zeros((1, 1, 4)), four_equal_logits, ONE_PRIOR, score_threshold=threshold)[0]
-        assert len(found) == count
+        below = np.nextafter(dtype.type(0.25), dtype.type(0))
+        for threshold, count in ((0.25, 0), (below, 3)):
+            found = detect(np.zeros((1, 1, 4)), four_equal_logits, ONE_PRIOR, score_threshold=threshold)[0]
+            assert len(found) == count
 
-    def test_of_equal_scores_the_lowest_class_then_the_lowest_prior(self):
+    def test_of_equal_scores_the_lowest_class_then_the_lowest_prior(self, detect):
         apart = np.array([[0.2, 0.2, 0.2, 0.2], [0.8, 0.8, 0.2, 0.2]])
         found = detect(np.zeros((1, 2, 4)), np.zeros((1, 2, 3)), apart)[0]
         np.testing.assert_array_equal(found.labels, [1, 1, 2, 2])
         np.testing.assert_array_equal(found.priors, [0, 1, 0, 1])
 
-    def test_the_best_of_all_classes_together_are_kept(self):
+    def test_the_best_of_all_classes_together_are_kept(self, detect):
         apart = np.array([[0.1, 0.1, 0.1, 0.1], [0.5, 0.5, 0.1, 0.1], [0.9, 0.9, 0.1, 0.1]])
         conf = logits_of([[0.1, 0.7, 0.2], [0.1, 0.3, 0.6], [0.5, 0.4, 0.1]])
         found = detect(np.zeros((1, 3, 4)), conf, apart, keep_top_k=3)[0]
-        np.testing.assert_allclose(found.scores, [0.7, 0.6, 0.4])
+        np.testing.assert_allclose(found.scores, [0.7, 0.6, 0.4], rtol=1e-6)
         np.testing.assert_array_equal(found.labels, [1, 2, 1])
 
-    def test_boxes_are_suppressed_before_any_clipping(self):
+    def test_boxes_are_suppressed_before_any_clipping(self, detect):
         """Cut at the border the two would be equal; as they are, their IoU is .05 / .45."""
         over_the_border = boxes.xyxy_to_cxcywh(np.array([[-0.2, 0.0, 0.05, 1.0], [0.0, 0.0, 0.05, 1.0]]))
         found = detect(np.zeros((1, 2, 4)), logits_of([[0.1, 0.9], [0.2, 0.8]]), over_the_border)[0]
         assert len(found) == 2
         assert found.boxes_xyxy[0, 0] == pytest.approx(-0.2)
 
-    def test_variances_are_passed_on(self):
+    def test_variances_are_passed_on(self, detect):
         loc = np.array([[[1.0, 0.0, 0.0, 0.0]]])
         found = detect(loc, logits_of([[0.1, 0.9]]), ONE_PRIOR, variances=(0.5, 0.2))[0]
-        np.testing.assert_allclose(found.boxes_xyxy, [[0.5, 0.25, 1.0, 0.75]])
+        np.testing.assert_allclose(found.boxes_xyxy, [[0.5, 0.25, 1.0, 0.75]], rtol=1e-6)
 
 
 class TestArrays:
@@ -171,7 +198,7 @@ class TestArrays:
         priors_cxcywh = np.hstack([rng.random((50, 2)), rng.uniform(0.1, 0.4, (50, 2))])
         return loc, conf, priors_cxcywh
 
-    def test_each_image_is_on_its_own(self, rng):
+    def test_each_image_is_on_its_own(self, rng, detect):
         loc, conf, priors_cxcywh = self.batch(rng)
         for n, found in enumerate(detect(loc, conf, priors_cxcywh)):
             alone = detect(loc[n : n + 1], conf[n : n + 1], priors_cxcywh)[0]
@@ -180,23 +207,22 @@ class TestArrays:
             assert (np.diff(found.scores) <= 0).all()
             assert len(found) <= 200
 
-    @pytest.mark.parametrize("dtype", [np.float32, np.float64])
     def test_dtypes_and_inputs(self, rng, dtype):
         arrays = self.batch(rng, dtype)
         before = [array.copy() for array in arrays]
-        found = detect(*arrays)[0]
+        found = module.detect(*arrays)[0]
         assert found.boxes_xyxy.dtype == found.scores.dtype == dtype
         assert found.labels.dtype == found.priors.dtype == np.int64
         for array, original in zip(arrays, before):
             np.testing.assert_array_equal(array, original)
 
-    def test_nothing_found_has_the_shapes_of_something(self):
+    def test_nothing_found_has_the_shapes_of_something(self, detect):
         found = detect(np.zeros((2, 1, 4)), np.zeros((2, 1, 3)), ONE_PRIOR, score_threshold=0.9)[1]
         assert len(found) == 0
         assert found.boxes_xyxy.shape == (0, 4)
         assert found.scores.shape == found.labels.shape == found.priors.shape == (0,)
 
-    def test_no_images(self):
+    def test_no_images(self, detect):
         assert detect(np.zeros((0, 1, 4)), np.zeros((0, 1, 3)), ONE_PRIOR) == []
 
     def test_select(self):
@@ -206,12 +232,26 @@ class TestArrays:
         np.testing.assert_array_equal(of_class_2.priors, [1, 3])
         np.testing.assert_array_equal(found.select([0]).boxes_xyxy, [[1, 0, 0, 0]])
 
-    def test_priors_of_another_model_are_refused(self):
+    def test_priors_of_another_model_are_refused(self, detect):
         with pytest.raises(InputError, match="8732 offsets and 8732 class rows for 1 priors"):
             detect(np.zeros((1, 8732, 4)), np.zeros((1, 8732, 21)), ONE_PRIOR)
 
 
-@pytest.mark.parametrize(("loc", "conf"), [((2, 4), (2, 3)), ((1, 2, 4), (1, 2, 1))])
-def test_predictions_that_are_no_batch_or_know_no_class_are_refused(loc, conf):
+@pytest.mark.parametrize(
+    ("loc", "conf"),
+    [
+        ((2, 4), (2, 3)),
+        ((1, 2, 4), (1, 2, 1)),
+        ((1, 2, 3), (1, 2, 3)),
+        ((1, 2, 4), (2, 2, 3)),
+    ],
+    ids=["no batch", "no class", "three offsets", "two batches"],
+)
+def test_predictions_that_do_not_fit_together_are_refused(loc, conf, detect):
     with pytest.raises(InputError, match="detect: loc of shape"):
         detect(np.zeros(loc), np.zeros(conf), np.full((2, 4), 0.5))
+
+
+def test_priors_of_another_form_are_refused(detect):
+    with pytest.raises(InputError, match=r"priors_cxcywh: shape \(2, 3\)"):
+        detect(np.zeros((1, 2, 4)), np.zeros((1, 2, 3)), np.full((2, 3), 0.5))

@@ -364,13 +364,6 @@ class TestEdges:
         np.testing.assert_array_equal(matching.match(gt_xyxy.astype(np.float32), strided), expected)
 
 
-def test_iou_of_pair_is_the_iou_of_boxes(rng):
-    corners = rng.uniform(0, 1, (60, 4))
-    a_xyxy, b_xyxy = np.split(np.hstack([corners[:, :2], corners[:, :2] + corners[:, 2:]]), 2)
-    pairs = [matching.iou_of_pair(a, b) for a, b in zip(a_xyxy, b_xyxy)]
-    np.testing.assert_array_equal(pairs, np.diag(boxes.iou(a_xyxy, b_xyxy)))
-
-
 def test_200_objects_on_ssd512_need_no_iou_matrix():
     """A process of its own, since the peak of a process counts what Numba allocates, and never falls."""
     pytest.importorskip("resource", reason="peak memory is measured by the resource module")

@@ -85,7 +85,7 @@ class SSDAugmentation:
             image, gt_xyxy = flip_vertical(image, gt_xyxy)
         return replace(
             sample,
-            image=np.ascontiguousarray(image),
+            image=_contiguous(image),
             gt_xyxy=gt_xyxy,
             labels=sample.labels[kept],
             difficult=sample.difficult[kept],
@@ -107,9 +107,14 @@ class SSDAugmentation:
             distort = Photometric() if self.photometric is True else self.photometric
             pixels = distort(pixels.clip(0, 255), rng)
         canvas = np.empty((side, side, 3), np.uint8)
-        canvas[:] = to_uint8(np.array(self.config.mean_rgb))
+        canvas[:] = np.tile(to_uint8(np.array(self.config.mean_rgb)), (side, 1))
         canvas[rows, columns] = to_uint8(pixels)
         return canvas
+
+
+def _contiguous(image):
+    """`numpy.ascontiguousarray`; several times as fast for mirrored colour, whose runs are 3 numbers long."""
+    return image if image.flags.c_contiguous else np.stack(np.moveaxis(image, -1, 0), axis=-1)
 
 
 def mild(config):

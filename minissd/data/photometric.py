@@ -11,7 +11,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numba import njit
+
+from minissd.compilation import compiled, inlined
 
 
 @dataclass(frozen=True)
@@ -86,7 +87,8 @@ def adjust_hue(image, degrees):
 def adjust_hsv(image, saturation_factor, hue_degrees):
     """Change saturation and hue of every pixel in one pass.
 
-    Compiled: each pixel goes to HSV and back while it sits in registers, without arrays in between.
+    Compiled: each pixel goes to HSV and back while it sits in registers, without arrays in between. Red,
+    green and blue lie apart, so that the compiler can take many pixels at a time.
 
     Parameters
     ----------
@@ -99,10 +101,9 @@ def adjust_hsv(image, saturation_factor, hue_degrees):
     -------
     ndarray of float32, (H, W, 3)
     """
-    pixels = np.ascontiguousarray(image, np.float32).reshape(-1, 3)
-    return _adjust_hsv_compiled(pixels, np.float32(saturation_factor), np.float32(hue_degrees)).reshape(
-        image.shape
-    )
+    colors = [image[..., channel].astype(np.float32).ravel() for channel in range(3)]  # copies
+    _adjust_hsv(*colors, np.float32(saturation_factor), np.float32(hue_degrees / 60 % 6))
+    return np.stack(colors, axis=-1).reshape(image.shape)
 
 
 def adjust_hsv_by_arrays(image, saturation_factor, hue_degrees):
@@ -173,27 +174,29 @@ def _limited(image):
     return np.clip(image, 0, 255, out=image)
 
 
-@njit(nogil=True, cache=True)
-def _adjust_hsv_compiled(pixels, saturation_factor, hue_degrees):
-    out = np.empty_like(pixels)
-    turn = hue_degrees / np.float32(60)  # the circle is 6 long here
-    for i in range(len(pixels)):
-        red, green, blue = pixels[i, 0], pixels[i, 1], pixels[i, 2]
-        value = max(red, green, blue)
-        spread = value - min(red, green, blue)
-        if spread <= 0:
-            out[i] = value
-            continue
-        if value == red:
-            hue = (green - blue) / spread
-        elif value == green:
-            hue = 2 + (blue - red) / spread
-        else:
-            hue = 4 + (red - green) / spread
+@compiled(error_model="numpy", fastmath={"nnan"})
+def _adjust_hsv(reds, greens, blues, saturation_factor, turn):
+    """In place; `turn` in sixths of the colour circle, 0...6."""
+    zero, six = np.float32(0), np.float32(6)
+    for i in range(len(reds)):
+        red, green, blue = reds[i], greens[i], blues[i]
+        value = max(red, max(green, blue))
+        spread = value - min(red, min(green, blue))
+        safe = max(spread, np.float32(1e-6))  # in grey all differences are 0
+        hue = np.float32(4) + (red - green) / safe
+        hue = np.float32(2) + (blue - red) / safe if value == green else hue
+        hue = (green - blue) / safe if value == red else hue
         hue += turn
+        hue += six if hue < zero else zero
+        hue -= six if hue >= six else zero
         spread = min(spread * saturation_factor, value)  # V S, the most that a channel can lie below V
-        for channel in range(3):
-            distance = hue - 2 * channel
-            distance -= 6 * np.floor(distance / 6 + np.float32(0.5))
-            out[i, channel] = value - spread * min(max(abs(distance) - 1, np.float32(0)), np.float32(1))
-    return out
+        reds[i] = value - spread * _hue_share(hue)
+        greens[i] = value - spread * _hue_share(abs(hue - np.float32(2)))
+        blues[i] = value - spread * _hue_share(abs(hue - np.float32(4)))
+
+
+@inlined
+def _hue_share(distance):
+    """The k of a channel, whose own hue is at this distance, 0...6 in one direction."""
+    nearest = min(distance, np.float32(6) - distance)
+    return min(max(nearest - np.float32(1), np.float32(0)), np.float32(1))

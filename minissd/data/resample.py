@@ -23,8 +23,8 @@ Pillow's filters of the same names are not these: they widen when an image is sh
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
+from minissd.compilation import compiled
 from minissd.errors import input_error
 
 
@@ -196,7 +196,8 @@ def apply_taps(image, row_index, row_weight, column_index, column_weight):
     """Add up the taps of both axes: ``out[y, x] = sum of row_weight * column_weight * image``.
 
     The compiled loops blend whole source rows first, because these are contiguous in memory and the compiler
-    can then take many values at a time; only the one blended row is read crosswise.
+    can then take many values at a time; only the one blended row is read crosswise. Pixels and channels of a
+    row are one long line there, because a loop over three channels is too short to be fast.
 
     Parameters
     ----------
@@ -208,10 +209,19 @@ def apply_taps(image, row_index, row_weight, column_index, column_weight):
     -------
     ndarray of float32, (rows, columns, channels)
     """
-    if image.dtype != np.uint8:
-        image = image.astype(np.float32)
-    image = np.ascontiguousarray(image)
-    return _apply_taps_compiled(image, row_index, row_weight, column_index, column_weight)
+    height, width, channels = image.shape
+    out = np.empty((len(row_index), len(column_index), channels), np.float32)
+    if out.size == 0:
+        return out
+    lines = np.ascontiguousarray(image, np.uint8 if image.dtype == np.uint8 else np.float32)
+    lines = lines.reshape(height, width * channels)
+    lines.flags.writeable = False  # of this view; else Numba would compile for either kind of array
+    first, last = int(column_index.min()) * channels, (int(column_index.max()) + 1) * channels
+    index = column_index.T[..., None] * channels + np.arange(channels) - first  # (taps, columns, channels)
+    weight = np.repeat(column_weight.T, channels, axis=1)  # (taps, columns * channels)
+    index = index.reshape(weight.shape).astype(np.uint32, order="C")
+    _blend(lines, row_index, row_weight, index, weight, first, last, out.reshape(len(out), -1))
+    return out
 
 
 def apply_taps_by_matrices(image, row_index, row_weight, column_index, column_weight):
@@ -227,25 +237,19 @@ def _weight_matrix(index, weight, size_in):
     return matrix
 
 
-@njit(nogil=True, cache=True)
-def _apply_taps_compiled(image, row_index, row_weight, column_index, column_weight):
-    channels = image.shape[2]
-    out = np.empty((len(row_index), len(column_index), channels), np.float32)
-    if out.size == 0:
-        return out
-    first, last = column_index.min(), column_index.max() + 1
-    blended = np.empty((last - first) * channels, np.float32)
-    for y in range(len(row_index)):
+@compiled
+def _blend(lines, row_index, row_weight, index, weight, first, last, out):
+    """Blend source lines from number `first` to before `last`; then numbers of the blended line."""
+    blended = np.empty(last - first, np.float32)
+    for y in range(len(out)):
         blended[:] = 0
         for k in range(row_index.shape[1]):
-            row = image[row_index[y, k], first:last].reshape(-1)
-            weight = row_weight[y, k]
+            line, share = lines[row_index[y, k], first:last], row_weight[y, k]
             for i in range(len(blended)):
-                blended[i] += weight * row[i]
-        for x in range(len(column_index)):
-            for channel in range(channels):
-                total = np.float32(0)
-                for k in range(column_index.shape[1]):
-                    total += column_weight[x, k] * blended[(column_index[x, k] - first) * channels + channel]
-                out[y, x, channel] = total
-    return out
+                blended[i] += share * line[i]
+        result = out[y]
+        result[:] = 0
+        for k in range(len(index)):
+            number, shares = index[k], weight[k]
+            for i in range(len(result)):
+                result[i] += shares[i] * blended[number[i]]

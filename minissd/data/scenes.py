@@ -128,7 +128,7 @@ class DrawnScenes(Sequence):
         for obj in objects:
             _paint(canvas, obj, palette, rng)
         return Sample(
-            image=to_uint8(canvas),
+            image=np.stack(np.moveaxis(to_uint8(canvas), -1, 0), axis=-1),  # pixel after pixel
             gt_xyxy=np.array([obj.box_px for obj in objects], np.float64).reshape(-1, 4) / self.image_size,
             labels=np.array([obj.label for obj in objects], np.int64),
             name=f"scene {index} of seed {self.seed}",

@@ -1,6 +1,9 @@
 """Colours and textures of the drawn scenes: what objects are filled with, and what lies behind them.
 
 Arrays are float32 RGB with values 0...255. Everything is random, drawn from the `rng` that is passed.
+
+Here an array (h, w, 3) has a plane of memory of its own for each colour. NumPy works in runs of neighbours,
+and to add a colour to pixel after pixel makes runs of three numbers, which are far too short to be fast.
 """
 
 from __future__ import annotations
@@ -59,9 +62,15 @@ def fill(height, width, color, rng):
     share = rng.choice((_plain, _gradient, _stripes, _checks, _dots))(x, y, rng)  # (h, w), 0...1
     other = 255.0 if color.mean() < 120 else 0.0
     second_tone = color + (other - color) * rng.uniform(0.18, 0.38)
-    patch = color + share[..., None] * (second_tone - color)
+    patch = _between(color, second_tone, share)
     light = 1.07 - 0.14 * (x / width + y / height)[..., None] / 2  # from above on the left
     return patch * light
+
+
+def _between(first, second, share):
+    """The colours first + share * (second - first) for shares (h, w); (h, w, 3), in planes."""
+    planes = first[:, None, None] + share * (second - first)[:, None, None]  # (3, h, w)
+    return planes.transpose(1, 2, 0)
 
 
 def _plain(x, y, rng):
@@ -129,7 +138,7 @@ def background(size, palette, rng, clutter=1.0):
     tones = np.stack([rgb(tone) for tone in palette.background])
     first, second = tones[rng.permutation(len(tones))[:2]]
     y, x = np.mgrid[0:size, 0:size].astype(np.float32)
-    image = first + _gradient(x, y, rng)[..., None] * (second - first)
+    image = _between(first, second, _gradient(x, y, rng))
     image += _clouds(size, rng)[..., None] * rng.uniform(6, 16)
     for _ in range(rng.poisson(6 * clutter)):
         _mark(image, palette, rng)

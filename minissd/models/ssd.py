@@ -11,6 +11,7 @@ from minissd.models.head import Head
 from minissd.models.tiny import tiny_stages
 from minissd.models.vgg16 import vgg16_stages
 from minissd.nn import Layer, NamedArrays, Sequential
+from minissd.nn.fast.workspace import Workspace
 
 BASES = {"vgg16": vgg16_stages, "tiny": tiny_stages}
 
@@ -39,6 +40,8 @@ class SSD(Layer):
         The one that sees the images.
     source_names : list of str
         Names of the layers whose outputs feed the heads.
+    workspace : Workspace
+        Memory that the layers use again and again; ``model.workspace.release()`` gives it back.
 
     Raises
     ------
@@ -82,6 +85,7 @@ class SSD(Layer):
         self.params = NamedArrays(self.layers, "params")
         self.grads = NamedArrays(self.layers, "grads")
         self.buffers = NamedArrays(self.layers, "buffers")
+        self.workspace = Workspace()
 
     def forward(self, images, trace=None):
         """Predict offsets and logits for every default box.
@@ -106,6 +110,11 @@ class SSD(Layer):
             If the images are not of the configuration's size, or a map not of the side in ``feature_maps``.
         """
         self._check_images(images)
+        with self.workspace:
+            self.workspace.tidy()
+            return self._forward(images, trace)
+
+    def _forward(self, images, trace):
         xp = get_array_module(images)
         locs, confs = [], []
         x = images
@@ -137,6 +146,10 @@ class SSD(Layer):
         ndarray, (N, 3, S, S), or None
             Gradient for the images; None if ``first_layer.needs_input_gradient`` is False.
         """
+        with self.workspace:
+            return self._backward(dloc, dconf)
+
+    def _backward(self, dloc, dconf):
         dx = None
         end = dloc.shape[1]
         for stage, norm, head, num_priors in self._stages_backwards():

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from minissd.backend import get_array_module
 from minissd.nn.convolution import Conv2d
 from minissd.nn.layer import Layer
 from minissd.nn.normalization import BatchNorm2d
@@ -13,7 +12,8 @@ class ConvBlock(Layer):
     """A convolution, batch normalisation if asked for, and ReLU.
 
     Its output is the map after the ReLU, as under the name of a convolution in Caffe, whose ReLU works in
-    place; here too the ReLU reuses the memory of the map before it.
+    place. The ReLU is done by the last of the two before it, and at inference the normalisation too is done
+    by the convolution: it is a scale and a shift of every channel, which the weights and the bias take over.
 
     Parameters
     ----------
@@ -35,8 +35,9 @@ class ConvBlock(Layer):
 
     def __init__(self, in_channels, out_channels, kernel_size, *, batch_norm=False, **convolution):
         super().__init__()
-        self.conv = Conv2d(in_channels, out_channels, kernel_size, bias=not batch_norm, **convolution)
-        self.norm = BatchNorm2d(out_channels) if batch_norm else None
+        last = not batch_norm  # the last of the two has the bias, and applies the ReLU
+        self.conv = Conv2d(in_channels, out_channels, kernel_size, bias=last, relu=last, **convolution)
+        self.norm = BatchNorm2d(out_channels, relu=True) if batch_norm else None
         self.layers = {"": self.conv, "norm": self.norm} if batch_norm else {"": self.conv}
         self.params = NamedArrays(self.layers, "params")
         self.grads = NamedArrays(self.layers, "grads")
@@ -53,21 +54,15 @@ class ConvBlock(Layer):
 
     def forward(self, x):
         """Return the map after the ReLU."""
-        y = self.conv.forward(x)
-        if self.norm:
-            y = self.norm.forward(y)
-        y = get_array_module(y).maximum(y, 0, out=y)  # nobody else holds y
-        self._save(y)
-        return y
+        if self.norm is None:
+            return self.conv.forward(x)
+        if self.training:
+            return self.norm.forward(self.conv.forward(x))
+        return self.conv.infer(x, *self.norm.inference_affine(), relu=True)
 
     def backward(self, dy):
         """Return dx and fill ``grads``."""
-        (y,) = self._recall()
-        self._check_upstream(dy, y.shape)
-        dy = dy * (y > 0)
-        if self.norm:
-            dy = self.norm.backward(dy)
-        return self.conv.backward(dy)
+        return self.conv.backward(self.norm.backward(dy) if self.norm else dy)
 
     def train(self, training=True):
         """Switch all parts to training or to inference; returns the layer."""

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 
+from minissd.backend import get_array_module
 from minissd.errors import InputError
 from minissd.nn import conv_im2col, conv_loops
 from minissd.nn.conv_shape import output_side
-from minissd.nn.fast.choose import AUTO, DIRECT, WINOGRAD
+from minissd.nn.fast.choose import AUTO, DIRECT, WINOGRAD, PackedWeights
+from minissd.nn.fast.layout import is_float32
+from minissd.nn.fast.sums import relu_gradient
 from minissd.nn.initialization import INITIALIZERS
 from minissd.nn.layer import Layer
 
@@ -60,6 +63,8 @@ class Conv2d(Layer):
         Draws the initial weight; by default a generator with seed 0. The bias starts at 0.
     init : str
         ``"he"``, ``"xavier"`` (Caffe's) or ``"glorot"``.
+    relu : bool
+        Whether a ReLU follows, which the fast algorithms apply before a result leaves the processor.
 
     Attributes
     ----------
@@ -95,6 +100,7 @@ class Conv2d(Layer):
         algorithm="auto",
         rng=None,
         init="he",
+        relu=False,
     ):
         super().__init__()
         for argument, value, known in (("algorithm", algorithm, ALGORITHMS), ("init", init, INITIALIZERS)):
@@ -107,7 +113,8 @@ class Conv2d(Layer):
                 raise InputError(f"{argument}: {value} (give {least} or more)")
         rng = np.random.default_rng(0) if rng is None else rng
         self.geometry = (stride, padding, dilation)
-        self.algorithm = algorithm
+        self.algorithm, self.relu = algorithm, relu
+        self._packed = PackedWeights()
         self.needs_input_gradient = True
         shape = (out_channels, in_channels, kernel_size, kernel_size)
         self.params["weight"] = INITIALIZERS[init](shape, rng)
@@ -127,12 +134,37 @@ class Conv2d(Layer):
         ndarray, (N, O, H', W')
         """
         self._output_shape(x)  # raises where x does not fit
-        weight, bias = (
-            None if p is None else p.astype(x.dtype, copy=False)
-            for p in (self.params["weight"], self.params.get("bias"))
-        )
-        self._save(x)
-        return ALGORITHMS[self.algorithm].forward(x, weight, bias, *self.geometry)
+        bias = self.params.get("bias")
+        y = self._convolve(x, None if bias is None else bias.astype(x.dtype, copy=False), self.relu)
+        self._save(x, y if self.relu else None)
+        return y
+
+    def infer(self, x, scale, shift, relu):
+        """Convolve, scale every output channel and add to it: with the normalisation behind, at inference.
+
+        Parameters
+        ----------
+        x : ndarray, (N, I, H, W)
+        scale, shift : ndarray, (O,)
+        relu : bool
+            Whether to return ``max(y, 0)``.
+
+        Returns
+        -------
+        ndarray, (N, O, H', W')
+        """
+        self._output_shape(x)
+        return self._convolve(x, shift.astype(x.dtype), relu, scale)
+
+    def _convolve(self, x, bias, relu, scale=None):
+        """Let the algorithm do as much as it can."""
+        algorithm, weight = ALGORITHMS[self.algorithm], self.params["weight"].astype(x.dtype, copy=False)
+        if getattr(algorithm, "fuses", False):
+            packed = None if self.training else self._packed
+            return algorithm.forward(x, weight, bias, *self.geometry, relu=relu, scale=scale, packed=packed)
+        weight = weight if scale is None else (weight * scale[:, None, None, None]).astype(x.dtype)
+        y = algorithm.forward(x, weight, bias, *self.geometry)
+        return get_array_module(y).maximum(y, 0, out=y) if relu else y  # nobody else holds y
 
     def backward(self, dy):
         """Return dx and fill ``grads``.
@@ -145,8 +177,10 @@ class Conv2d(Layer):
         -------
         ndarray, (N, I, H, W), or None
         """
-        (x,) = self._recall()
+        x, y = self._recall()
         self._check_upstream(dy, self._output_shape(x))
+        if self.relu:
+            dy = relu_gradient(dy, y) if is_float32(dy) else dy * (y > 0)
         weight = self.params["weight"].astype(x.dtype, copy=False)
         dx, dweight, dbias = ALGORITHMS[self.algorithm].backward(
             dy, x, weight, *self.geometry, self.needs_input_gradient
@@ -155,6 +189,12 @@ class Conv2d(Layer):
         if "bias" in self.params:
             self.grads["bias"] = dbias
         return dx
+
+    def train(self, training=True):
+        """Switch to training or to inference; returns the layer."""
+        if training:
+            self._packed = PackedWeights()
+        return super().train(training)
 
     def _output_shape(self, x):
         """Shape of the output; raises InputError where x is no input of this layer."""

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from minissd.backend import get_array_module
-from minissd.nn import batchnorm_numba, batchnorm_readable, l2norm_readable
+from minissd.nn import batchnorm_readable, l2norm_readable
 from minissd.nn.fast import batchnorm as fast_batchnorm
 from minissd.nn.fast import l2norm as fast_l2norm
-from minissd.nn.fast.layout import is_channels_last
+from minissd.nn.fast.layout import is_float32
 from minissd.nn.layer import Layer
 
 
@@ -49,7 +49,7 @@ class L2Norm(Layer):
     def forward(self, x):
         """Normalise a batch (N, C, H, W)."""
         self._check_input(x, len(self.params["weight"]))
-        functions = _functions(x, l2norm_readable, l2norm_readable, fast_l2norm)
+        functions = fast_l2norm if is_float32(x) else l2norm_readable
         y, norm = functions.forward(x, self.params["weight"], self.eps)
         self._save(x, norm, functions)
         return y
@@ -78,6 +78,8 @@ class BatchNorm2d(Layer):
         Epsilon.
     momentum : float
         Weight of the newest batch in the running averages.
+    relu : bool
+        Whether a ReLU follows, which costs nothing in the same pass over memory.
 
     Attributes
     ----------
@@ -87,8 +89,9 @@ class BatchNorm2d(Layer):
         ``"running_mean"`` and ``"running_var"``, (C,).
     """
 
-    def __init__(self, channels, eps=1e-5, momentum=0.1):
+    def __init__(self, channels, eps=1e-5, momentum=0.1, relu=False):
         super().__init__()
+        self.relu = relu
         self.eps, self.momentum = eps, momentum
         self.params["weight"] = np.ones(channels, np.float32)
         self.params["bias"] = np.zeros(channels, np.float32)
@@ -98,16 +101,14 @@ class BatchNorm2d(Layer):
     def forward(self, x):
         """Normalise a batch (N, C, H, W)."""
         self._check_input(x, len(self.params["weight"]))
-        xp = get_array_module(x)
         if self.training and x.size:
             mean, variance = _functions(x).moments(x)  # (C,) float64
             self._update_running(mean, variance, x.size // x.shape[1])
         else:
             mean, variance = (self.buffers[n].astype(np.float64) for n in ("running_mean", "running_var"))
-        inverse_std = 1 / xp.sqrt(variance + self.eps)
+        scale, shift, inverse_std = self._affine(mean, variance)
         self._save(x, mean, inverse_std)
-        scale = self.params["weight"] * inverse_std
-        return _functions(x).scale_shift(x, scale, self.params["bias"] - mean * scale)
+        return _functions(x).scale_shift(x, scale, shift, self.relu)
 
     def backward(self, dy):
         r"""Return dx and fill ``grads``.
@@ -118,15 +119,26 @@ class BatchNorm2d(Layer):
         """
         x, mean, inverse_std = self._recall()
         self._check_upstream(dy, x.shape)
-        sum_dy, sum_dy_x = _functions(x).gradient_sums(dy, x, mean)  # (C,) float64
+        scale = self.params["weight"] * inverse_std
+        relu = (scale, self.params["bias"] - mean * scale) if self.relu else None
+        sum_dy, sum_dy_x = _functions(x).gradient_sums(dy, x, mean, relu)  # (C,) float64
         dgamma = sum_dy_x * inverse_std
         self.grads["weight"] = dgamma.astype(dy.dtype)
         self.grads["bias"] = sum_dy.astype(dy.dtype)
         count = max(x.size // x.shape[1], 1)
-        scale = self.params["weight"] * inverse_std
         x_factor = -scale * inverse_std * dgamma / count
         shift = -scale * sum_dy / count - x_factor * mean
-        return _functions(x).combine(dy, x, scale, x_factor, shift)
+        return _functions(x).combine(dy, x, scale, x_factor, shift, relu)
+
+    def inference_affine(self):
+        """Scale and shift (C,) of every channel at inference, for the convolution before to take over."""
+        return self._affine(self.buffers["running_mean"], self.buffers["running_var"])[:2]
+
+    def _affine(self, mean, variance):
+        """Scale, shift and the inverse of the standard deviation, (C,) float64 each."""
+        inverse_std = 1 / get_array_module(mean).sqrt(variance.astype(np.float64) + self.eps)
+        scale = self.params["weight"] * inverse_std
+        return scale, self.params["bias"] - mean * scale, inverse_std
 
     def _update_running(self, mean, variance, count):
         unbiased = variance * count / max(count - 1, 1)
@@ -135,8 +147,6 @@ class BatchNorm2d(Layer):
             running += (self.momentum * (value - running)).astype(running.dtype)
 
 
-def _functions(x, readable=batchnorm_readable, compiled=batchnorm_numba, channels_last=fast_batchnorm):
-    """The module that computes on x: compiled, for either layout, for NumPy's arrays; else readable."""
-    if get_array_module(x) is not np:
-        return readable
-    return channels_last if x.dtype == np.float32 and is_channels_last(x) else compiled
+def _functions(x):
+    """The module that computes on x: compiled for NumPy's float32, else readable."""
+    return fast_batchnorm if is_float32(x) else batchnorm_readable

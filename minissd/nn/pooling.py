@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import numpy as np
-
-from minissd.backend import get_array_module
 from minissd.errors import InputError
-from minissd.nn import pool_numba, pool_readable
+from minissd.nn import pool_readable
 from minissd.nn.fast import pool as fast_pool
-from minissd.nn.fast.layout import is_channels_last
+from minissd.nn.fast.layout import is_float32
 from minissd.nn.layer import Layer
 
 
@@ -77,7 +74,5 @@ class MaxPool2d(Layer):
 
 
 def _functions(x):
-    """The module that computes on x: compiled, for either layout, for NumPy's arrays; else readable."""
-    if get_array_module(x) is not np:
-        return pool_readable
-    return fast_pool if x.dtype == np.float32 and is_channels_last(x) else pool_numba
+    """The module that computes on x: compiled for NumPy's float32, else readable."""
+    return fast_pool if is_float32(x) else pool_readable

@@ -4,6 +4,7 @@ Each ``draw_*`` function takes plain arrays and returns a figure; `save` writes 
 """
 
 from minissd.viz.augmentation import draw_augmentation
+from minissd.viz.bench import draw_ratios
 from minissd.viz.boxes import draw_boxes, draw_image_boxes
 from minissd.viz.curves import draw_precision_recall, draw_training_curves
 from minissd.viz.detections import draw_detections
@@ -31,6 +32,7 @@ __all__ = [
     "draw_precision_recall",
     "draw_prior_scales",
     "draw_priors",
+    "draw_ratios",
     "draw_suppression",
     "draw_training_curves",
     "layer_slices",

@@ -77,6 +77,16 @@ def test_without_chance_it_is_a_resize():
     np.testing.assert_allclose(result.gt_xyxy, expected.gt_xyxy)
 
 
+@pytest.mark.parametrize("flips", [(0, 0), (0, 1), (1, 0), (1, 1)])
+def test_mirrored_pixels_lie_in_order(rng, flips):
+    sample = Sample(rng.integers(0, 256, (96, 96, 3), dtype=np.uint8), np.zeros((0, 4)), np.zeros(0, int))
+    settings = {"flip_probability": flips[0], "vertical_flip_probability": flips[1], "expand_probability": 0}
+    result = SSDAugmentation(CONFIG, samplers=WHOLE, **settings, **PLAIN)(sample, rng)
+    steps = [-1 if flip else 1 for flip in flips]
+    np.testing.assert_array_equal(result.image, sample.image[:: steps[1], :: steps[0]])
+    assert result.image.flags.c_contiguous
+
+
 def test_probabilities_of_flip_and_expansion():
     left = red_square((0, 0, 64, 96))
     augment = SSDAugmentation(CONFIG, samplers=WHOLE, **PLAIN)

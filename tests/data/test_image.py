@@ -11,6 +11,7 @@ from minissd.config import SSD300_VOC, TINY
 from minissd.data import image as image_module
 from minissd.data.image import image_size, network_input, read_image
 from minissd.errors import InputError
+from minissd.nn.fast.layout import is_channels_last
 
 
 def save(tmp_path, picture, name="picture.png", **options):
@@ -144,6 +145,15 @@ def test_network_input_in_bgr_and_scaled():
     x = network_input([image], config)
     expected = [(0 - 127.5) / 64, (0 - 127.5) / 64, (255 - 127.5) / 64]
     np.testing.assert_allclose(x[0, :, 5, 5], expected, rtol=1e-6)
+
+
+def test_every_channel_keeps_its_own_mean_and_the_pixels_stay_together(rng):
+    image = rng.integers(0, 256, (300, 300, 3), dtype=np.uint8)
+    x = network_input([image, image[::-1]], dataclasses.replace(SSD300_VOC, channel_order="bgr"))
+    for n, pixels in enumerate((image, image[::-1])):
+        for place, (channel, mean) in enumerate([(2, 104), (1, 117), (0, 123)]):
+            np.testing.assert_array_equal(x[n, place], pixels[..., channel].astype(np.float32) - mean)
+    assert is_channels_last(x), "the engine need not copy it"
 
 
 def test_network_input_of_nothing():

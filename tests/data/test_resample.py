@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from minissd.data.resample import (
     TAPS,
+    _blend,
     apply_taps,
     apply_taps_by_matrices,
     axis_taps,
@@ -117,6 +118,16 @@ def test_resize_leaves_its_input_alone_and_gives_no_view(rng):
     for size in (6, 9):
         resize(image, size, size, "lanczos")[:] = 0
         np.testing.assert_array_equal(image, before)
+
+
+def test_one_kernel_for_images_that_can_be_written_to_and_others(rng):
+    image = rng.integers(0, 256, (6, 6, 3), dtype=np.uint8)
+    first = resize(image, 5, 9)
+    assert image.flags.writeable
+    compiled_for = len(_blend.signatures)
+    image.flags.writeable = False
+    np.testing.assert_array_equal(resize(image, 5, 9), first)
+    assert len(_blend.signatures) == compiled_for
 
 
 def test_resize_takes_mirrored_and_tiny_images(rng):

@@ -54,6 +54,7 @@ def test_scene_is_the_same_whatever_the_order_and_thread():
             np.testing.assert_array_equal(a.image, other.image)
             np.testing.assert_array_equal(a.gt_xyxy, other.gt_xyxy)
             np.testing.assert_array_equal(a.labels, other.labels)
+        assert a.image.flags.c_contiguous
 
 
 def test_scenes_differ_by_index_and_seed():

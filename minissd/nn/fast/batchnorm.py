@@ -1,7 +1,8 @@
 """`minissd.nn.batchnorm_readable` for float32 maps with the channels last, compiled.
 
-One pass over memory each, places shared out to the threads. Sums run over `RUN` places in float32, sixteen
-channels at a time, and are put together in float64. `scale_shift` can apply a ReLU on the way.
+One pass over memory each. Sums run over `RUN` places in float32, sixteen channels at a time, and are put
+together in float64. A ReLU behind the normalisation is done in the same passes: where ``scale * x + shift``
+is not positive, it lets nothing through, forward or backward, so its output need not be read again.
 """
 
 from __future__ import annotations
@@ -11,91 +12,114 @@ from numba import njit
 
 from minissd.compilation import compiled
 from minissd.nn.fast.layout import empty_channels_last, nhwc
-from minissd.nn.fast.simd import LANES, broadcast, load_lanes, maximum, memory, store_lanes
-from minissd.nn.threads import in_threads, spans
+from minissd.nn.fast.simd import (
+    LANES,
+    broadcast,
+    load_lanes,
+    local_memory,
+    maximum,
+    memory,
+    read_number,
+    store_lanes,
+    where_greater,
+)
+from minissd.nn.fast.team import share_out, team
 
 RUN = 128  # places whose numbers stay in the innermost cache
+PLACES = 8 * RUN  # that a thread deals with at a time
+SCRATCH = 3 * LANES
+NO_RELU = np.zeros(0, np.float32), np.zeros(0, np.float32)
+
+part = njit(nogil=True)
 
 
 def moments(x):
     """Mean and biased variance of every channel of (N, C, H, W); float64, (C,) each."""
     x = nhwc(x)
     channels, places = x.shape[3], x.size // x.shape[3]
-
-    def part(span):
-        mean, squares = np.zeros(channels), np.zeros(channels)
-        scratch = np.zeros((3, channels), np.float32)
-        _moments(x.reshape(-1), span.start, span.stop, mean, squares, scratch)
-        return span.stop - span.start, mean, squares
-
-    count, mean, squares = 0, np.zeros(channels), np.zeros(channels)
-    for part_count, part_mean, part_squares in in_threads(part, spans(places)):
-        distance, total = part_mean - mean, count + part_count
-        squares += part_squares + distance**2 * (count * part_count / total)
-        mean += distance * (part_count / total)
-        count = total
-    return mean, squares / count
+    means, squares = np.zeros((2, _pieces(places), channels))
+    _moments(team().mailbox, x.reshape(-1), places, means, squares)
+    return means[0], squares[0] / places
 
 
 def scale_shift(x, scale, shift, relu=False):
     """``scale * x + shift``, channel by channel; with `relu`, clipped at 0."""
     y, x = empty_channels_last(x.shape), nhwc(x)
-    low = 0.0 if relu else -np.inf
-    scale, shift, out = scale.astype(np.float32), shift.astype(np.float32), nhwc(y).reshape(-1)
-    _over_places(lambda first, last: _scale_shift(x.reshape(-1), scale, shift, low, out, first, last), x)
+    factors = scale.astype(np.float32), shift.astype(np.float32)
+    low = np.float32(0 if relu else -np.inf)
+    _scale_shift(team().mailbox, x.reshape(-1), *factors, low, nhwc(y).reshape(-1))
     return y
 
 
-def gradient_sums(dy, x, mean):
-    """Sums over every channel of ``dy`` and of ``dy * (x - mean)``; float64, (C,) each."""
+def gradient_sums(dy, x, mean, relu=None):
+    """Sums over every channel of ``dy`` and of ``dy * (x - mean)``; float64, (C,) each.
+
+    With ``relu = (scale, shift)``, `dy` counts where ``scale * x + shift`` is positive.
+    """
     dy, x = nhwc(dy), nhwc(x)
     channels, places = x.shape[3], x.size // x.shape[3]
-    center = mean.astype(np.float32)
-
-    def part(span):
-        sums, scratch = np.zeros((2, channels)), np.zeros((2, channels), np.float32)
-        _gradient_sums(dy.reshape(-1), x.reshape(-1), center, span.start, span.stop, sums, scratch)
-        return sums
-
-    sum_dy, sum_dy_x = sum(in_threads(part, spans(places)))
+    center, sums = mean.astype(np.float32), np.zeros((_pieces(places), 2, channels))
+    _gradient_sums(team().mailbox, dy.reshape(-1), x.reshape(-1), center, *_factors(relu), places, sums)
+    sum_dy, sum_dy_x = sums.sum(axis=0)
     return sum_dy, sum_dy_x - sum_dy * (mean - center)
 
 
-def combine(dy, x, dy_factor, x_factor, shift):
-    """``dy_factor * dy + x_factor * x + shift``, channel by channel."""
+def combine(dy, x, dy_factor, x_factor, shift, relu=None):
+    """``dy_factor * dy + x_factor * x + shift``, channel by channel; `relu` as in `gradient_sums`."""
     dx, dy, x = empty_channels_last(x.shape), nhwc(dy), nhwc(x)
     factors = [factor.astype(np.float32) for factor in (dy_factor, x_factor, shift)]
     maps = dy.reshape(-1), x.reshape(-1), nhwc(dx).reshape(-1)
-    _over_places(lambda first, last: _combine(*maps, *factors, first, last), x)
+    _combine(team().mailbox, *maps, *factors, *_factors(relu))
     return dx
 
 
-def _over_places(function, x):
-    """Call ``function(first, last)`` for the places of each thread's share."""
-    places = x.size // x.shape[3] if x.size else 0
-    in_threads(lambda span: function(span.start, span.stop), spans(places))
+def _factors(relu):
+    return NO_RELU if relu is None else tuple(factor.astype(np.float32) for factor in relu)
+
+
+def _pieces(places):
+    return -(-places // PLACES)
 
 
 @compiled
-def _moments(x, first, last, mean, squares, scratch):
+def _moments(mailbox, x, places, means, squares):
+    """Means and squares of all pieces; those of the first then become those of all."""
+    share_out(mailbox, len(means), _piece_moments, (memory(x), places, means, squares))
+    count = min(PLACES, places)
+    for piece in range(1, len(means)):
+        more = min(PLACES, places - piece * PLACES)
+        for c in range(means.shape[1]):
+            _merge(means[0], squares[0], c, count, means[piece, c], squares[piece, c], more)
+        count += more
+
+
+@part
+def _piece_moments(thread, piece, x, places, means, squares):
     """Mean, and sum of squares around it, of some places; each run is merged into those before it."""
-    numbers, total = memory(x), memory(scratch)
-    channels, before = len(mean), 0
-    for start in range(first, last, RUN):
-        count = min(RUN, last - start)
+    begin, channels, scratch = piece * PLACES, means.shape[1], local_memory(SCRATCH)
+    end = min(begin + PLACES, places)
+    for start in range(begin, end, RUN):
+        count = min(RUN, end - start)
         for c in range(0, channels, LANES):
-            _run_moments(numbers, start, count, channels, c, total)
-        for c in range(channels):
-            error = np.float64(scratch[1, c]) / count  # of the rounded mean, around which the squares are
-            distance, all_places = scratch[0, c] + error - mean[c], before + count
-            squares[c] += scratch[2, c] - count * error * error
-            squares[c] += distance * distance * before * count / all_places
-            mean[c] += distance * count / all_places
-        before += count
+            _run_moments(x, start, count, channels, c, scratch)
+            for lane in range(min(LANES, channels - c)):
+                # The squares are around the rounded mean; its error is taken out of them.
+                error = read_number(scratch, LANES + lane) / count
+                mean = read_number(scratch, lane) + error
+                around = read_number(scratch, 2 * LANES + lane) - count * error * error
+                _merge(means[piece], squares[piece], c + lane, start - begin, mean, around, count)
 
 
-@njit(nogil=True)
-def _run_moments(x, start, count, channels, c, total):
+@part
+def _merge(means, squares, c, count, mean, around, more):
+    """Add the mean and the squares of `more` numbers to those of `count`."""
+    distance, total = mean - means[c], count + more
+    squares[c] += around + distance * distance * count * more / total
+    means[c] += distance * more / total
+
+
+@part
+def _run_moments(x, start, count, channels, c, scratch):
     """Rounded mean of sixteen channels of a run; sums of the distances from it and of their squares."""
     lanes, zero = min(LANES, channels - c), broadcast(0)
     values, distances, squares = zero, zero, zero
@@ -106,51 +130,82 @@ def _run_moments(x, start, count, channels, c, total):
         distance = load_lanes(x, place * channels + c, lanes) - center
         distances = distances + distance
         squares = squares + distance * distance
-    store_lanes(total, c, center, lanes)
-    store_lanes(total, channels + c, distances, lanes)
-    store_lanes(total, 2 * channels + c, squares, lanes)
+    store_lanes(scratch, 0, center, LANES)
+    store_lanes(scratch, LANES, distances, LANES)
+    store_lanes(scratch, 2 * LANES, squares, LANES)
 
 
 @compiled
-def _gradient_sums(dy, x, center, first, last, sums, scratch):
-    """Add the sums of dy and of dy * (x - center) over some places to `sums`, (2, C)."""
-    dy, x, center, total = memory(dy), memory(x), memory(center), memory(scratch)
-    channels = sums.shape[1]
-    for start in range(first, last, RUN):
-        end = min(start + RUN, last)
+def _scale_shift(mailbox, x, scale, shift, low, y):
+    places = len(x) // max(len(scale), 1)
+    arguments = memory(x), memory(scale), memory(shift), low, memory(y), len(scale), places
+    share_out(mailbox, (places + PLACES - 1) // PLACES, _scale_places, arguments)
+
+
+@part
+def _scale_places(thread, piece, x, scale, shift, low, y, channels, places):
+    lowest = broadcast(low)
+    for place in range(piece * PLACES, min((piece + 1) * PLACES, places)):
+        for c in range(0, channels, LANES):
+            lanes, i = min(LANES, channels - c), place * channels + c
+            value = load_lanes(x, i, lanes) * load_lanes(scale, c, lanes) + load_lanes(shift, c, lanes)
+            store_lanes(y, i, maximum(value, lowest), lanes)
+
+
+@compiled
+def _gradient_sums(mailbox, dy, x, center, scale, shift, places, sums):
+    relu = len(scale) > 0
+    arguments = memory(dy), memory(x), memory(center), relu, memory(scale), memory(shift), places, sums
+    share_out(mailbox, len(sums), _sum_gradients, arguments)
+
+
+@part
+def _sum_gradients(thread, piece, dy, x, center, relu, scale, shift, places, sums):
+    begin, channels, scratch = piece * PLACES, sums.shape[2], local_memory(SCRATCH)
+    end = min(begin + PLACES, places)
+    for start in range(begin, end, RUN):
         for c in range(0, channels, LANES):
             lanes = min(LANES, channels - c)
-            middle, sum_dy, sum_dy_x = load_lanes(center, c, lanes), broadcast(0), broadcast(0)
-            for place in range(start, end):
+            mean, sum_dy, sum_dy_x = load_lanes(center, c, lanes), broadcast(0), broadcast(0)
+            for place in range(start, min(start + RUN, end)):
+                value = load_lanes(x, place * channels + c, lanes)
                 gradient = load_lanes(dy, place * channels + c, lanes)
+                if relu:
+                    gradient = _let_through(gradient, value, scale, shift, c, lanes)
                 sum_dy = sum_dy + gradient
-                sum_dy_x = sum_dy_x + gradient * (load_lanes(x, place * channels + c, lanes) - middle)
-            store_lanes(total, c, sum_dy, lanes)
-            store_lanes(total, channels + c, sum_dy_x, lanes)
-        sums += scratch
+                sum_dy_x = sum_dy_x + gradient * (value - mean)
+            store_lanes(scratch, 0, sum_dy, LANES)
+            store_lanes(scratch, LANES, sum_dy_x, LANES)
+            for lane in range(lanes):
+                sums[piece, 0, c + lane] += read_number(scratch, lane)
+                sums[piece, 1, c + lane] += read_number(scratch, LANES + lane)
+
+
+@part
+def _let_through(gradient, value, scale, shift, c, lanes):
+    """The gradient where the ReLU's input is positive, 0 elsewhere."""
+    zero, y = broadcast(0), value * load_lanes(scale, c, lanes) + load_lanes(shift, c, lanes)
+    return where_greater(y, zero, gradient, zero)
 
 
 @compiled
-def _scale_shift(x, scale, shift, low, y, first, last):
-    channels, lowest = len(scale), broadcast(low)
-    x, scale, shift, y = memory(x), memory(scale), memory(shift), memory(y)
-    for c in range(0, channels, LANES):
-        lanes = min(LANES, channels - c)
-        factor, offset = load_lanes(scale, c, lanes), load_lanes(shift, c, lanes)
-        for place in range(first, last):
-            value = load_lanes(x, place * channels + c, lanes) * factor + offset
-            store_lanes(y, place * channels + c, maximum(value, lowest), lanes)
+def _combine(mailbox, dy, x, dx, dy_factor, x_factor, offset, scale, shift):
+    channels, relu = len(dy_factor), len(scale) > 0
+    places = len(x) // max(channels, 1)
+    maps, factors = (memory(dy), memory(x), memory(dx)), (memory(dy_factor), memory(x_factor), memory(offset))
+    arguments = maps, factors, relu, memory(scale), memory(shift), channels, places
+    share_out(mailbox, (places + PLACES - 1) // PLACES, _combine_places, arguments)
 
 
-@compiled
-def _combine(dy, x, dx, dy_factor, x_factor, shift, first, last):
-    channels = len(shift)
-    dy, x, dx, dy_factor = memory(dy), memory(x), memory(dx), memory(dy_factor)
-    x_factor, shift = memory(x_factor), memory(shift)
-    for c in range(0, channels, LANES):
-        lanes = min(LANES, channels - c)
-        a, b = load_lanes(dy_factor, c, lanes), load_lanes(x_factor, c, lanes)
-        offset = load_lanes(shift, c, lanes)
-        for place in range(first, last):
-            i = place * channels + c
-            store_lanes(dx, i, load_lanes(dy, i, lanes) * a + load_lanes(x, i, lanes) * b + offset, lanes)
+@part
+def _combine_places(thread, piece, maps, factors, relu, scale, shift, channels, places):
+    dy, x, dx = maps
+    dy_factor, x_factor, offset = factors
+    for place in range(piece * PLACES, min((piece + 1) * PLACES, places)):
+        for c in range(0, channels, LANES):
+            lanes, i = min(LANES, channels - c), place * channels + c
+            value, gradient = load_lanes(x, i, lanes), load_lanes(dy, i, lanes)
+            if relu:
+                gradient = _let_through(gradient, value, scale, shift, c, lanes)
+            value = gradient * load_lanes(dy_factor, c, lanes) + value * load_lanes(x_factor, c, lanes)
+            store_lanes(dx, i, value + load_lanes(offset, c, lanes), lanes)

@@ -14,11 +14,13 @@ from minissd.errors import InputError
 from minissd.nn import conv_im2col
 from minissd.nn.conv_shape import output_side
 from minissd.nn.fast import direct, winograd
+from minissd.nn.fast.layout import is_float32
 from minissd.nn.fast.simd import LANES
+from minissd.nn.fast.sums import checksum
 from minissd.nn.fast.winograd_transforms import OUTPUT_SIDE, POINTS
 
 TRANSFORM_COST = 1.5  # of all that Winograd's algorithm does, relative to its products
-WEIGHTS_COST = 40  # tiles in whose time the weights are transformed and read
+WEIGHTS_COST, READ_COST = 40, 6  # tiles in whose time the weights are transformed and read, or only read
 
 
 class FastAlgorithm:
@@ -37,31 +39,74 @@ class FastAlgorithm:
            [9., 9.]], dtype=float32)
     """
 
+    fuses = True  # its forward takes `relu`, `scale` and `packed`
+
     def __init__(self, choose):
         self._choose = choose
 
-    def forward(self, x, weight, bias, stride, padding, dilation, relu=False):
-        """Convolve; see `minissd.nn.Conv2d` for shapes. With `relu`, return ``max(y, 0)``."""
+    def forward(self, x, weight, bias, stride, padding, dilation, relu=False, scale=None, packed=None):
+        """Convolve; see `minissd.nn.Conv2d` for shapes.
+
+        Parameters
+        ----------
+        x, weight, bias, stride, padding, dilation
+            As in every algorithm.
+        relu : bool
+            Whether to return ``max(y, 0)``.
+        scale : ndarray, (O,), optional
+            Factor for the weights of every output channel.
+        packed : PackedWeights, optional
+            Where the weights are kept in the order in which they are read.
+        """
         geometry = stride, padding, dilation
-        if not _is_float32(x):
+        if not is_float32(x):
+            weight = weight if scale is None else weight * scale[:, None, None, None]
             y = conv_im2col.forward(x, weight, bias, *geometry)
             return y.clip(0) if relu else y
-        module = self._choose(x.shape, weight.shape, *geometry)
-        return module.forward(x, weight, bias, *geometry, relu=relu)
+        module = self._choose(x.shape, weight.shape, *geometry, packed is not None)
+        if packed is not None:
+            packed = packed.of(module, weight, scale)
+        elif scale is not None:
+            weight = _scaled(weight, scale)
+        return module.forward(x, weight, bias, *geometry, relu=relu, packed=packed)
 
     def backward(self, dy, x, weight, stride, padding, dilation, need_dx=True):
         """Return dx, dweight, dbias."""
         geometry = stride, padding, dilation
-        module = self._choose(x.shape, weight.shape, *geometry) if _is_float32(x) else conv_im2col
+        module = self._choose(x.shape, weight.shape, *geometry) if is_float32(x) else conv_im2col
         return module.backward(dy, x, weight, *geometry, need_dx)
 
 
-def best(x_shape, weight_shape, stride, padding, dilation):
+class PackedWeights:
+    """The weights of a layer in the order in which its algorithms read them, while they stay the same.
+
+    That they do is seen from their checksum, which takes less time than packing them again.
+    """
+
+    def __init__(self):
+        self._stamp, self._packed = None, {}
+
+    def of(self, module, weight, scale=None):
+        """Weights packed by ``module.pack``, times `scale`."""
+        weight = np.ascontiguousarray(weight)
+        stamp = checksum(weight), None if scale is None else scale.tobytes()
+        if stamp != self._stamp:
+            self._stamp, self._packed = stamp, {}
+        if module.__name__ not in self._packed:
+            self._packed[module.__name__] = module.pack(weight if scale is None else _scaled(weight, scale))
+        return self._packed[module.__name__]
+
+
+def _scaled(weight, scale):
+    return (weight * scale[:, None, None, None]).astype(np.float32)
+
+
+def best(x_shape, weight_shape, stride, padding, dilation, packed=False):
     """The module that is expected to take the least time for a layer.
 
     Winograd's algorithm multiplies 36 times for a tile of 4x4 outputs where 9 * 16 are needed; but tiles
     reach over the edge of a small map, its weights are four times as many, and its transforms work on vectors
-    of sixteen channels.
+    of sixteen channels. If the weights are kept `packed`, they need only be read.
 
     Examples
     --------
@@ -77,7 +122,8 @@ def best(x_shape, weight_shape, stride, padding, dilation):
     height, width = (output_side(side, 3, 1, padding, dilation) for side in x_shape[2:])
     tiles = x_shape[0] * _tiles(height, dilation) * _tiles(width, dilation)
     places = x_shape[0] * height * width
-    cheaper = TRANSFORM_COST * POINTS * (tiles + WEIGHTS_COST) < 9 * places
+    weights = READ_COST if packed else WEIGHTS_COST
+    cheaper = TRANSFORM_COST * POINTS * (tiles + weights) < 9 * places
     return winograd if cheaper else direct
 
 
@@ -86,7 +132,7 @@ def _tiles(side, dilation):
     return sum(math.ceil(math.ceil((side - first) / dilation) / OUTPUT_SIDE) for first in range(dilation))
 
 
-def _always_winograd(x_shape, weight_shape, stride, padding, dilation):
+def _always_winograd(x_shape, weight_shape, stride, padding, dilation, packed=False):
     if weight_shape[2:] != (3, 3) or stride != 1:
         raise InputError(
             f"algorithm 'winograd': kernel {weight_shape[2]}, stride {stride} "
@@ -95,12 +141,8 @@ def _always_winograd(x_shape, weight_shape, stride, padding, dilation):
     return winograd
 
 
-def _always_direct(x_shape, weight_shape, stride, padding, dilation):
+def _always_direct(x_shape, weight_shape, stride, padding, dilation, packed=False):
     return direct
-
-
-def _is_float32(x):
-    return isinstance(x, np.ndarray) and x.dtype == np.float32
 
 
 WINOGRAD, DIRECT, AUTO = (FastAlgorithm(choose) for choose in (_always_winograd, _always_direct, best))

@@ -22,6 +22,7 @@ from collections import namedtuple
 from numba import njit
 
 from minissd.compilation import compiled, inlined
+from minissd.nn.fast.maps import Map
 from minissd.nn.fast.products import NO_LIMIT, PAIR, add_outer_products, count_chunks, multiply, padded_rows
 from minissd.nn.fast.simd import (
     LANES,
@@ -39,9 +40,6 @@ from minissd.nn.fast.simd import (
 )
 from minissd.nn.fast.team import share_out
 from minissd.nn.fast.tile import COLUMNS, MANY_ROWS
-
-# Numbers of a map with the channels last, and its shape (N, H, W, C).
-Map = namedtuple("Map", "numbers shape")
 
 # The kernel; then places that are worked on at a time, numbers in a patch, distance between patches.
 Geometry = namedtuple("Geometry", "kernel stride padding dilation block depth row")

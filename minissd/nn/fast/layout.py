@@ -8,9 +8,11 @@ stays (N, C, H, W); only the strides differ, and nobody who looks at the array s
 from __future__ import annotations
 
 import numpy as np
+from numba import njit
 
 from minissd.compilation import compiled
-from minissd.nn.threads import in_threads, spans
+from minissd.nn.fast.team import share_out, team
+from minissd.nn.fast.workspace import empty_map
 
 BLOCK = 16  # places that are transposed at a time: one cache line of each channel
 
@@ -35,17 +37,22 @@ def nhwc(x):
     view = x.astype(np.float32, copy=False).transpose(0, 2, 3, 1)
     if view.flags.c_contiguous and view.flags.writeable:  # Numba would compile again for read-only arrays
         return view
-    y = np.empty(view.shape, np.float32)
-    rows = y.shape[0] * y.shape[1]
+    y = empty_map(view.size).reshape(view.shape)
     if x.size:
-        in_threads(lambda span: _to_channels_last(view, y, span.start, span.stop), spans(rows))
+        _to_channels_last(team().mailbox, view, y)
     return y
 
 
 def empty_channels_last(shape, dtype=np.float32):
     """An (N, C, H, W) array, not filled, whose memory has the channels last."""
     n, c, h, w = shape
-    return np.empty((n, h, w, c), dtype).transpose(0, 3, 1, 2)
+    memory = empty_map(n * h * w * c) if dtype == np.float32 else np.empty(n * h * w * c, dtype)
+    return memory.reshape(n, h, w, c).transpose(0, 3, 1, 2)
+
+
+def is_float32(x):
+    """Whether the compiled functions are made for this array: NumPy's, float32."""
+    return isinstance(x, np.ndarray) and x.dtype == np.float32
 
 
 def is_channels_last(x):
@@ -59,14 +66,18 @@ def is_channels_last(x):
     return x.ndim == 4 and x.transpose(0, 2, 3, 1).flags.c_contiguous
 
 
-@compiled
-def _to_channels_last(x, y, first_row, last_row):
-    """Transpose image rows, sixteen places at a time, so that both sides stay in the cache."""
+@njit(nogil=True)
+def _transpose_row(thread, row, x, y):
+    """Transpose an image row, sixteen places at a time, so that both sides stay in the cache."""
     height, width, channels = y.shape[1:]
-    for row in range(first_row, last_row):
-        n, h = row // height, row % height
-        for start in range(0, width, BLOCK):
-            stop = min(start + BLOCK, width)
-            for c in range(channels):
-                for w in range(start, stop):
-                    y[n, h, w, c] = x[n, h, w, c]
+    n, h = row // height, row % height
+    for start in range(0, width, BLOCK):
+        stop = min(start + BLOCK, width)
+        for c in range(channels):
+            for w in range(start, stop):
+                y[n, h, w, c] = x[n, h, w, c]
+
+
+@compiled
+def _to_channels_last(mailbox, x, y):
+    share_out(mailbox, y.shape[0] * y.shape[1], _transpose_row, (x, y))

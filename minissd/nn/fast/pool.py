@@ -17,7 +17,9 @@ from minissd.nn.fast.simd import (
     store_lanes,
     where_greater,
 )
-from minissd.nn.threads import in_threads, num_threads, spans
+from minissd.nn.fast.team import share_out, team
+
+PIECES = 16  # to share out among the threads, where there are so many images and channels
 
 
 def pool(x, y_shape, kernel, stride, padding):
@@ -29,10 +31,7 @@ def pool(x, y_shape, kernel, stride, padding):
     x = nhwc(x)
     maps = x.reshape(-1), _flat(y), _flat(winner)
     shapes = x.shape, y.transpose(0, 2, 3, 1).shape
-    rows = y_shape[0] * y_shape[2]  # of all output maps
-    in_threads(
-        lambda span: _pool(*maps, *shapes, kernel, stride, padding, span.start, span.stop), spans(rows)
-    )
+    _pool(team().mailbox, *maps, *shapes, kernel, stride, padding)
     return y, winner
 
 
@@ -41,7 +40,7 @@ def unpool(dy, winner, x_shape, kernel, stride, padding):
     dy, dx = nhwc(dy), empty_channels_last(x_shape)
     maps = dy.reshape(-1), _flat(winner), _flat(dx)
     shapes = dy.shape, dx.transpose(0, 2, 3, 1).shape
-    in_threads(lambda share: _unpool(*maps, *shapes, kernel, stride, padding, *share), _shares(x_shape))
+    _unpool(team().mailbox, *maps, *shapes, kernel, stride, padding)
     return dx
 
 
@@ -50,52 +49,57 @@ def _flat(x):
     return np.ascontiguousarray(x.transpose(0, 2, 3, 1)).reshape(-1)
 
 
-def _shares(x_shape):
-    """First and last image, first and last channel of each thread's share: windows may overlap in a map."""
-    images, channels = x_shape[:2]
-    if images >= num_threads():
-        return [(span.start, span.stop, 0, channels) for span in spans(images)]
-    chunks = -(-channels // LANES)
-    ends = [(span.start * LANES, min(span.stop * LANES, channels)) for span in spans(chunks)]
-    return [(0, images, *pair) for pair in ends]
+@compiled
+def _pool(mailbox, x, y, winner, x_shape, y_shape, kernel, stride, padding):
+    maps = memory(x), memory(y), memory(winner)
+    share_out(mailbox, y_shape[0] * y_shape[1], _pool_row, (*maps, x_shape, y_shape, kernel, stride, padding))
+
+
+@njit(nogil=True)
+def _pool_row(thread, row, x, y, winner, x_shape, y_shape, kernel, stride, padding):
+    """One row of an output map."""
+    _, height, width, channels = x_shape
+    image, top = row // y_shape[1], row % y_shape[1] * stride - padding
+    for column in range(y_shape[2]):
+        left = column * stride - padding
+        for c in range(0, channels, LANES):
+            lanes = min(LANES, channels - c)
+            best, place = broadcast(-np.inf), broadcast(0)
+            for i in range(max(0, -top), min(kernel, height - top)):
+                for j in range(max(0, -left), min(kernel, width - left)):
+                    o = ((image * height + top + i) * width + left + j) * channels + c
+                    value = load_lanes(x, o, lanes)
+                    place = where_greater(value, best, broadcast(i * kernel + j), place)
+                    best = where_greater(value, best, value, best)
+            o = (row * y_shape[2] + column) * channels + c
+            store_lanes(y, o, best, lanes)
+            store_bytes(winner, o, place, lanes)
 
 
 @compiled
-def _pool(x, y, winner, x_shape, y_shape, kernel, stride, padding, first_row, last_row):
-    x, y, winner = memory(x), memory(y), memory(winner)
-    _, height, width, channels = x_shape
-    for row in range(first_row, last_row):
-        image, top = row // y_shape[1], row % y_shape[1] * stride - padding
-        for column in range(y_shape[2]):
-            left = column * stride - padding
-            for c in range(0, channels, LANES):
-                lanes = min(LANES, channels - c)
-                best, place = broadcast(-np.inf), broadcast(0)
-                for i in range(max(0, -top), min(kernel, height - top)):
-                    for j in range(max(0, -left), min(kernel, width - left)):
-                        o = ((image * height + top + i) * width + left + j) * channels + c
-                        value = load_lanes(x, o, lanes)
-                        place = where_greater(value, best, broadcast(i * kernel + j), place)
-                        best = where_greater(value, best, value, best)
-                o = (row * y_shape[2] + column) * channels + c
-                store_lanes(y, o, best, lanes)
-                store_bytes(winner, o, place, lanes)
+def _unpool(mailbox, dy, winner, dx, y_shape, x_shape, kernel, stride, padding):
+    """Windows of one image may overlap, so a piece is some channels of a whole image."""
+    maps, groups = (memory(dy), memory(winner), memory(dx)), (x_shape[3] + LANES - 1) // LANES
+    if x_shape[0] > 1:
+        groups = min(groups, max(1, PIECES // x_shape[0]))
+    arguments = (*maps, groups, y_shape, x_shape, kernel, stride, padding)
+    share_out(mailbox, x_shape[0] * groups, _unpool_channels, arguments)
 
 
-@compiled
-def _unpool(
-    dy, winner, dx, y_shape, x_shape, kernel, stride, padding, first, last, first_channel, last_channel
-):
-    _clear_channels(dx, x_shape, first, last, first_channel, last_channel)
-    dy, winner, dx = memory(dy), memory(winner), memory(dx)
+@njit(nogil=True)
+def _unpool_channels(thread, piece, dy, winner, dx, groups, y_shape, x_shape, kernel, stride, padding):
+    """Some channels of one image."""
     _, height, width, channels = x_shape
-    for row in range(first * y_shape[1], last * y_shape[1]):
-        image, top = row // y_shape[1], row % y_shape[1] * stride - padding
+    image, group, chunks = piece // groups, piece % groups, (channels + LANES - 1) // LANES
+    first, last = chunks * group // groups * LANES, min(chunks * (group + 1) // groups * LANES, channels)
+    _clear_channels(dx, x_shape, image, first, last)
+    for row in range(y_shape[1]):
+        top = row * stride - padding
         for column in range(y_shape[2]):
             left = column * stride - padding
-            for c in range(first_channel, last_channel, LANES):
-                lanes = min(LANES, last_channel - c)
-                o = (row * y_shape[2] + column) * channels + c
+            for c in range(first, last, LANES):
+                lanes = min(LANES, last - c)
+                o = ((image * y_shape[1] + row) * y_shape[2] + column) * channels + c
                 gradient, place = load_lanes(dy, o, lanes), load_bytes(winner, o, lanes)
                 for i in range(max(0, -top), min(kernel, height - top)):
                     for j in range(max(0, -left), min(kernel, width - left)):
@@ -113,9 +117,8 @@ def _where_equal(place, number, value):
 
 
 @njit(nogil=True)
-def _clear_channels(dx, x_shape, first, last, first_channel, last_channel):
-    dx = memory(dx)
+def _clear_channels(dx, x_shape, image, first, last):
     places, channels = x_shape[1] * x_shape[2], x_shape[3]
-    for place in range(first * places, last * places):
-        for c in range(first_channel, last_channel, LANES):
-            store_lanes(dx, place * channels + c, broadcast(0), min(LANES, last_channel - c))
+    for place in range(image * places, (image + 1) * places):
+        for c in range(first, last, LANES):
+            store_lanes(dx, place * channels + c, broadcast(0), min(LANES, last - c))

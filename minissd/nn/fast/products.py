@@ -25,6 +25,7 @@ from minissd.nn.fast.tile import (
 
 PAIR = COLUMNS * LANES  # numbers in the columns of a wide tile
 EDGE = MANY_ROWS * PAIR
+DEPTH = 256  # rows of b that are read for one strip after the other, and stay in the innermost cache
 NO_LIMIT = -math.inf  # lower than every product: no ReLU
 
 
@@ -32,9 +33,9 @@ def _strip(rows, columns):
     """Make ``strip(...)`` for so many rows and 16 * columns columns."""
 
     @njit(nogil=True)
-    def strip(a, i, a_row, b, j, chunk_step, depth, start, c, low, y, o, y_row):
+    def strip(a, i, a_row, b, j, chunk_step, depth, start, c, start_row, low, y, o, y_row):
         """y[o:] = max(start[c:] + a[i:] @ b[j:], low), (rows x depth) @ (depth x 16 * columns)."""
-        tile = load_tile(zero_tile(rows, columns), start, c, 0, LANES)
+        tile = load_tile(zero_tile(rows, columns), start, c, start_row, LANES)
         for k in range(depth):
             tile = add_products(tile, a, i + k, a_row, b, j + k * LANES, chunk_step)
         store_tile(tile_maximum(tile, broadcast(low)), y, o, y_row, LANES)
@@ -90,14 +91,18 @@ def multiply(a, i, a_row, rows, b, j, chunk_step, depth, columns, start, c, low,
         count = MANY_ROWS if tall else ROWS
         whole = columns == width and r + count <= rows
         target, p, step = (y, o + r * y_row, y_row) if whole else (edge, 0, width)
-        if tall and wide:
-            tall_wide(a, i + r * a_row, a_row, b, j, chunk_step, depth, start, c, low, target, p, step)
-        elif wide:
-            low_wide(a, i + r * a_row, a_row, b, j, chunk_step, depth, start, c, low, target, p, step)
-        elif tall:
-            tall_narrow(a, i + r * a_row, a_row, b, j, chunk_step, depth, start, c, low, target, p, step)
-        else:
-            low_narrow(a, i + r * a_row, a_row, b, j, chunk_step, depth, start, c, low, target, p, step)
+        for k in range(0, depth, DEPTH):
+            floor = low if k + DEPTH >= depth else NO_LIMIT
+            base, q, base_row = (start, c, 0) if k == 0 else (target, p, step)
+            x, w, d = i + r * a_row + k, j + k * LANES, min(DEPTH, depth - k)
+            if tall and wide:
+                tall_wide(a, x, a_row, b, w, chunk_step, d, base, q, base_row, floor, target, p, step)
+            elif wide:
+                low_wide(a, x, a_row, b, w, chunk_step, d, base, q, base_row, floor, target, p, step)
+            elif tall:
+                tall_narrow(a, x, a_row, b, w, chunk_step, d, base, q, base_row, floor, target, p, step)
+            else:
+                low_narrow(a, x, a_row, b, w, chunk_step, d, base, q, base_row, floor, target, p, step)
         if not whole:
             for k in range(min(count, rows - r)):
                 copy(edge, k * width, y, o + (r + k) * y_row, columns)

@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import os
 import threading
+import time
 
 import numpy as np
 from llvmlite import ir
@@ -24,6 +25,7 @@ from numba import njit, types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
+from minissd.compilation import compiled
 from minissd.nn.threads import num_threads
 
 # The mailbox is an array of int64; each of its words has a cache line for itself, eight numbers long.
@@ -32,7 +34,7 @@ TAKEN, TICKET, FINISHED, FUNCTION, ARGUMENTS = 0, 8, 16, 24, 32
 WORDS = 40
 MOST_PIECES = (1 << 16) - 1
 
-WATCHES = 20_000  # of the mailbox, before a thread without work falls asleep: about a quarter of a millisecond
+PATIENCE = 0.5e-3  # seconds that a thread without work watches the mailbox before it falls asleep
 
 INT = ir.IntType(64)
 POINTER = ir.IntType(8).as_pointer()
@@ -73,10 +75,21 @@ class Team:
 def _work(number, mailbox, asleep, alarm):
     """What a thread of the team does all its life."""
     alarm.acquire()
+    looks = _looks_within(PATIENCE)
     while True:
-        watch(mailbox, number, WATCHES)
+        watch(mailbox, number, looks)
         asleep.append(alarm)
         alarm.acquire()
+
+
+def _looks_within(seconds):
+    """How often a thread looks into the mailbox in that time."""
+    trials, looks, nobodys = [], 10_000, np.zeros(WORDS, np.int64)
+    for _ in range(5):
+        start = time.perf_counter()
+        watch(nobodys, 0, looks)
+        trials.append(time.perf_counter() - start)
+    return int(looks * seconds / min(trials))
 
 
 def team():
@@ -191,14 +204,14 @@ def do_pieces(mailbox, thread):
         done += 1
 
 
-@njit("void(int64[::1], int64, int64)", cache=True, nogil=True)
-def watch(mailbox, thread, watches):
+@compiled
+def watch(mailbox, thread, looks):
     """Do what comes into the mailbox, until nothing has come for so many looks at it."""
-    left = watches
+    left = looks
     while left > 0:
         left -= 1
         if do_pieces(mailbox, thread):
-            left = watches
+            left = looks
 
 
 @intrinsic

@@ -36,9 +36,9 @@ from minissd.nn.fast.winograd_transforms import OUTPUT_SIDE, POINTS
 from minissd.nn.fast.workspace import aligned_zeros, workspace
 
 BLOCK_LIMITS = 28, 98  # tiles that one thread works on at a time, at least and at most
-TRANSFORMED_FLOATS = 1 << 18  # of such a block: 1 MB, to stay in the cache
-MANY_WEIGHTS = 3 << 17  # transformed, that do not stay in the cache of one thread beside it: 1.5 MB
-TILES_BY_POINTS = 392  # that all threads work on at a time
+TRANSFORMED_FLOATS = 13 << 14  # of such a block: 0.8 MB, to stay in the cache of one thread
+MANY_WEIGHTS = 1 << 20  # transformed, that should not pass through the cache of every thread: 4 MB
+TILES_BY_POINTS = 294  # that all threads work on at a time
 
 
 def forward(x, weight, bias, stride, padding, dilation, relu=False, packed=None):

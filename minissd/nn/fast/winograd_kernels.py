@@ -24,6 +24,7 @@ from collections import namedtuple
 from numba import njit
 
 from minissd.compilation import compiled
+from minissd.nn.fast.maps import Map
 from minissd.nn.fast.products import (
     NO_LIMIT,
     PAIR,
@@ -35,7 +36,7 @@ from minissd.nn.fast.products import (
 from minissd.nn.fast.simd import LANES, advance, clear, local_memory, memory
 from minissd.nn.fast.team import share_out
 from minissd.nn.fast.tile import COLUMNS, MANY_ROWS
-from minissd.nn.fast.winograd_tiles import Map, read_gradient_tile, read_input_tile, with_origins, write_output_tile
+from minissd.nn.fast.winograd_tiles import read_gradient_tile, read_input_tile, with_origins, write_output_tile
 from minissd.nn.fast.winograd_transforms import POINTS
 
 # How a block of tiles lies in memory: tiles in it, room for tiles (strips may do some too many), channels,

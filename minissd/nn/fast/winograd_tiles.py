@@ -11,6 +11,7 @@ from collections import namedtuple
 
 from numba import njit
 
+from minissd.nn.fast.maps import Map
 from minissd.nn.fast.simd import (
     LANES,
     broadcast,
@@ -31,9 +32,6 @@ from minissd.nn.fast.winograd_transforms import (
     transform_input,
     transform_output,
 )
-
-# Numbers of a map with the channels last, and its shape (N, H, W, C).
-Map = namedtuple("Map", "numbers shape")
 
 # Output rows and then columns where tiles begin, how many of each, tiles in all; dilation and padding. The tile
 # at (row, column) gives the outputs (row + i * dilation, column + j * dilation) for i, j < 4.

@@ -1,0 +1,143 @@
+"""Cross entropy of every prior, and its gradient for the few that count; float32.
+
+Of the losses all 8732 priors are needed, because mining compares them; of the probabilities only those of the
+one prior in a hundred that is counted in the end. NumPy writes six arrays of the size of the logits on the
+way. Here a row of logits is read once and stays in registers, sixteen classes in a vector, and nothing of
+that size is written but the gradient.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from minissd.compilation import compiled, inlined
+from minissd.kernels.exponential import exp, log
+from minissd.nn.fast.prefetch import prefetch
+from minissd.nn.fast.reduce import max_lanes, sum_lanes
+from minissd.nn.fast.simd import LANES, broadcast, load, load_first, maximum, memory, store_lanes
+from minissd.nn.threads import in_threads, spans
+
+FEW_LOGITS = 1 << 14  # that are done before another thread could have been woken
+
+
+def fits(conf):
+    """Whether this module is made for these logits."""
+    return isinstance(conf, np.ndarray) and conf.dtype == np.float32 and conf.shape[-1] > 0
+
+
+def cross_entropy(conf, conf_target):
+    """Cross entropy of every prior; see `minissd.loss.cross_entropy`, the readable twin.
+
+    Parameters
+    ----------
+    conf : ndarray of float32, (N, P, C)
+    conf_target : ndarray of int, (N, P)
+        Within 0...C-1: this is not checked here.
+
+    Returns
+    -------
+    ndarray of float32, (N, P)
+    """
+    classes = conf.shape[-1]
+    loss = np.empty(conf_target.shape, np.float32)
+    arrays = _flat(conf, np.float32), _flat(conf_target, np.int64), _beyond(classes), loss.reshape(-1)
+
+    def run(span):
+        _cross_entropy(*arrays, classes, span.start, span.stop, np.empty((2, LANES), np.float32))
+
+    in_threads(run, _spans(loss.size, classes))
+    return loss
+
+
+def confidence_gradient(conf, conf_target, counted, divisor):
+    """Gradient for the logits; see `minissd.loss.confidence_gradient`, the readable twin.
+
+    Parameters
+    ----------
+    conf : ndarray of float32, (N, P, C)
+    conf_target : ndarray of int, (N, P)
+    counted : ndarray of bool, (N, P)
+    divisor : float
+
+    Returns
+    -------
+    ndarray of float32, (N, P, C)
+    """
+    classes, dconf = conf.shape[-1], np.zeros(conf.shape, np.float32)
+    rows = np.flatnonzero(counted)
+    target = _flat(conf_target, np.int64)[rows]
+    arrays = _flat(conf, np.float32), target, rows, _beyond(classes), dconf.reshape(-1)
+    in_threads(
+        lambda span: _confidence_gradient(*arrays, classes, 1 / divisor, span.start, span.stop),
+        _spans(len(rows), classes),
+    )
+    return dconf
+
+
+def _flat(array, dtype):
+    """The numbers of an array in a row. For a read-only array, which is copied, Numba would compile again."""
+    return np.require(array, dtype, "CAW").reshape(-1)
+
+
+def _beyond(classes):
+    """Added to the last vector of a row, it turns the lanes behind the last class into minus infinity."""
+    return np.where(np.arange(LANES) < (classes - 1) % LANES + 1, 0, -np.inf).astype(np.float32)
+
+
+def _spans(rows, classes):
+    return spans(rows) if rows * classes > FEW_LOGITS else [slice(0, rows)]
+
+
+@compiled
+def _cross_entropy(conf, target, beyond, loss, classes, first, last, scratch):
+    """Sixteen rows at a time, so that their logarithms are taken at once."""
+    logits, beyond, sums, distances = memory(conf), memory(beyond), memory(scratch[0]), memory(scratch[1])
+    out = memory(loss)
+    for start in range(first, last, LANES):
+        rows = min(LANES, last - start)
+        for i in range(rows):
+            begin = (start + i) * classes
+            for c in range(0, classes, LANES):
+                prefetch(logits, begin + LANES * classes + c)  # the same row of the next sixteen
+            top = _largest(logits, begin, classes, beyond)
+            scratch[0, i] = _sum_of_exp(logits, begin, classes, beyond, top)
+            scratch[1, i] = top - conf[begin + target[start + i]]
+        store_lanes(out, start, log(load(sums, 0)) + load(distances, 0), rows)
+
+
+@compiled
+def _confidence_gradient(conf, target, rows, beyond, dconf, classes, factor, first, last):
+    logits, beyond, out = memory(conf), memory(beyond), memory(dconf)
+    for i in range(first, last):
+        begin = rows[i] * classes
+        top = _largest(logits, begin, classes, beyond)
+        total = np.float32(1) / _sum_of_exp(logits, begin, classes, beyond, top)
+        scale = broadcast(np.float32(factor) * total)
+        for c in range(0, classes, LANES):
+            value = exp(_row(logits, begin, c, classes, beyond) - broadcast(top)) * scale
+            store_lanes(out, begin + c, value, min(LANES, classes - c))
+        dconf[begin + target[i]] -= np.float32(factor)
+
+
+@inlined
+def _row(logits, begin, c, classes, beyond):
+    """Sixteen logits of a row from class c on, minus infinity behind the last."""
+    if c + LANES < classes:
+        return load(logits, begin + c)
+    return load_first(logits, begin + c, classes - c) + load(beyond, 0)
+
+
+@inlined
+def _largest(logits, begin, classes, beyond):
+    largest = broadcast(-np.inf)
+    for c in range(0, classes, LANES):
+        largest = maximum(_row(logits, begin, c, classes, beyond), largest)
+    return max_lanes(largest)
+
+
+@inlined
+def _sum_of_exp(logits, begin, classes, beyond, top):
+    total = broadcast(0)
+    for c in range(0, classes, LANES):
+        total = total + exp(_row(logits, begin, c, classes, beyond) - broadcast(top))
+    return sum_lanes(total)

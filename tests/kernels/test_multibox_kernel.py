@@ -1,0 +1,171 @@
+"""The compiled multibox loss against the readable one in float64: odd shapes, extreme logits, any threads."""
+
+import numpy as np
+import pytest
+from numba import njit
+
+from minissd import loss, mining
+from minissd.kernels import multibox
+from minissd.kernels.exponential import divide, exp, log
+from minissd.nn.fast import simd
+from minissd.nn.fast.prefetch import prefetch
+from minissd.nn.fast.reduce import max_lanes, sum_lanes
+
+SHAPES = [(2, 9, 1), (3, 16, 2), (1, 33, 15), (2, 17, 16), (1, 50, 17), (2, 37, 21), (1, 5, 32), (1, 21, 91)]
+SHAPES += [(0, 7, 21), (2, 0, 21)]
+
+
+def batch(rng, shape, spread=3):
+    """Predictions and targets in float32, every tenth prior matched."""
+    images, priors, classes = shape
+    conf = (rng.standard_normal(shape) * spread).astype(np.float32)
+    loc, loc_target = rng.standard_normal((2, images, priors, 4)).astype(np.float32) * 2
+    conf_target = np.where(rng.random((images, priors)) < 0.1, rng.integers(0, classes, (images, priors)), 0)
+    return loc, conf, loc_target, conf_target
+
+
+@pytest.mark.parametrize("shape", SHAPES, ids=str)
+def test_cross_entropy(shape, rng):
+    _, conf, _, conf_target = batch(rng, shape)
+    expected, _ = loss.softmax_cross_entropy(conf.astype(np.float64), conf_target)
+    result = multibox.cross_entropy(conf, conf_target)
+    assert result.dtype == np.float32
+    np.testing.assert_allclose(result, expected, rtol=1e-6, atol=1e-6)
+
+
+@pytest.mark.parametrize("shape", SHAPES, ids=str)
+@pytest.mark.parametrize("share", [0, 0.3, 1])
+def test_confidence_gradient(shape, share, rng):
+    _, conf, _, conf_target = batch(rng, shape)
+    counted = rng.random(shape[:2]) < share
+    expected = loss.confidence_gradient(conf.astype(np.float64), conf_target, counted, 7)
+    result = multibox.confidence_gradient(conf, conf_target, counted, 7)
+    assert result.dtype == np.float32
+    np.testing.assert_allclose(result, expected, rtol=1e-6, atol=1e-7)
+    assert not result[~counted].any()
+
+
+@pytest.mark.parametrize("shape", SHAPES, ids=str)
+def test_the_whole_loss(shape, rng):
+    arrays = batch(rng, shape)
+    single = loss.multibox_loss(*arrays, alpha=0.7, min_negatives=2)
+    conf_target = arrays[3]
+    exact = loss.multibox_loss(
+        *(a.astype(np.float64) for a in arrays[:3]), conf_target, alpha=0.7, min_negatives=2
+    )
+    np.testing.assert_array_equal(
+        single.hard_negatives, mining.hard_negatives(single.conf_loss, conf_target > 0, min_negatives=2)
+    )
+    for name in ("value", "conf", "loc", "num_pos"):
+        assert getattr(single, name) == pytest.approx(getattr(exact, name), rel=1e-6)
+    if shape[2] > 1:  # with one class all losses are 0
+        np.testing.assert_array_equal(single.hard_negatives, exact.hard_negatives)
+    np.testing.assert_allclose(single.dconf, exact.dconf, rtol=1e-5, atol=1e-7)
+    np.testing.assert_allclose(single.dloc, exact.dloc, rtol=1e-5, atol=1e-7)
+    assert single.dconf.dtype == single.dloc.dtype == single.conf_loss.dtype == np.float32
+
+
+@pytest.mark.parametrize("classes", [2, 21])
+def test_extreme_logits(classes):
+    """Each row has its own maximum: no row overflows, and none is drowned by another."""
+    conf = np.zeros((1, 6, classes), np.float32)
+    conf[0, :, 0] = [1e4, -1e4, 88.8, -104, 3e38, -3e38]
+    conf[0, 1] -= 1e4
+    target = np.zeros((1, 6), int)
+    expected, probability = loss.softmax_cross_entropy(conf.astype(np.float64), target)
+    np.testing.assert_allclose(multibox.cross_entropy(conf, target), expected, rtol=1e-6, atol=1e-30)
+    gradient = multibox.confidence_gradient(conf, target, np.ones((1, 6), bool), 1)
+    np.testing.assert_allclose(gradient, loss.cross_entropy_gradient(probability, target), atol=1e-6)
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+@pytest.mark.parametrize("place", [0, 15, 16, 20])
+def test_what_is_no_number_stays_in_its_row_and_is_not_hidden(bad, place, rng):
+    loc, conf, loc_target, conf_target = batch(rng, (1, 40, 21))
+    conf_target[0, :2] = [3, 0]
+    conf[0, 30, place] = bad
+    conf_target[0, 30] = 0
+    with np.errstate(invalid="ignore"):
+        expected = loss.softmax_cross_entropy(conf, conf_target)[0]
+    result = loss.multibox_loss(loc, conf, loc_target, conf_target)
+    np.testing.assert_array_equal(np.isnan(result.conf_loss), np.isnan(expected))
+    np.testing.assert_array_equal(np.isnan(result.conf_loss[0]), np.arange(40) == 30)
+    assert np.isnan(result.dconf[0, 30]).any()
+    assert np.isfinite(np.delete(result.dconf[0], 30, axis=0)).all()
+
+
+@pytest.mark.parametrize("target_dtype", [np.uint8, np.int32, np.int64])
+def test_layouts_and_dtypes_of_the_arguments(target_dtype, rng):
+    arrays = batch(rng, (2, 25, 21))
+    expected = loss.multibox_loss(*arrays)
+    odd = [np.asfortranarray(a) for a in arrays[:3]] + [
+        np.repeat(arrays[3].astype(target_dtype), 2, 1)[:, ::2]
+    ]
+    for array in odd:
+        array.flags.writeable = False
+    result = loss.multibox_loss(*odd)
+    assert result.value == expected.value
+    np.testing.assert_array_equal(result.dconf, expected.dconf)
+    np.testing.assert_array_equal(result.dloc, expected.dloc)
+
+
+@pytest.mark.parametrize("threads", [1, 2, 3, 8])
+def test_the_number_of_threads_changes_nothing(threads, rng, monkeypatch):
+    loc, conf, loc_target, conf_target = batch(rng, (3, 77, 21))
+    expected = loss.multibox_loss(loc, conf, loc_target, conf_target)
+    monkeypatch.setattr("minissd.nn.threads.num_threads", lambda: threads)
+    monkeypatch.setattr(multibox, "FEW_LOGITS", 0)
+    result = loss.multibox_loss(loc, conf, loc_target, conf_target)
+    assert result.value == expected.value
+    np.testing.assert_array_equal(result.dconf, expected.dconf)
+    np.testing.assert_array_equal(result.conf_loss, expected.conf_loss)
+
+
+def test_only_float32_in_numpy_is_compiled(rng):
+    conf = np.zeros((1, 3, 4), np.float32)
+    assert multibox.fits(conf)
+    assert not multibox.fits(conf.astype(np.float64))
+    assert not multibox.fits(conf[..., :0])
+
+
+@njit
+def _functions(a, out):
+    a, out = simd.memory(a), simd.memory(out)
+    value = simd.load(a, 0)
+    prefetch(a, 10**6)  # behind the end, and nothing happens
+    simd.store(out, 0, exp(value))
+    simd.store(out, 16, log(value))
+    simd.store(out, 32, divide(simd.broadcast(1.0), value))
+    return sum_lanes(value), max_lanes(value)
+
+
+def functions(values):
+    out = np.zeros(48, np.float32)
+    total, largest = _functions(values, out)
+    return *out.reshape(3, 16), total, largest
+
+
+@pytest.mark.parametrize("spread", [1e-6, 0.1, 1, 30, 85])
+def test_vector_functions(spread, rng):
+    for _ in range(200):
+        x = rng.uniform(-spread, spread, 16).astype(np.float32)
+        with np.errstate(divide="ignore"):
+            powers, _, inverse, total, largest = functions(x)
+            np.testing.assert_array_equal(inverse, np.float32(1) / x)
+        np.testing.assert_allclose(powers, np.exp(x.astype(np.float64)), rtol=1.5e-7)
+        assert total == pytest.approx(x.sum(dtype=np.float64), rel=1e-5, abs=2e-6 * spread)
+        assert largest == x.max()
+        positive = np.exp(x.astype(np.float64)).astype(np.float32)
+        np.testing.assert_allclose(
+            functions(positive)[1], np.log(positive.astype(np.float64)), rtol=3e-7, atol=2e-8
+        )
+
+
+def test_vector_functions_at_the_ends():
+    x = np.zeros(16, np.float32)
+    x[:6] = [np.nan, -np.inf, -200, -87, 88, 1]
+    powers, logarithms = functions(x)[:2]
+    np.testing.assert_allclose(powers[:6], [np.nan, 0, 0, np.exp(-87), np.exp(88), np.e], rtol=2e-7)
+    np.testing.assert_array_equal(powers[6:], 1)
+    assert np.isnan(logarithms[0])
+    assert logarithms[5] == 0
