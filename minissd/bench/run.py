@@ -15,7 +15,7 @@ from minissd.nn.threads import num_threads
 QUICK = Plan(rounds=3, least_rounds=1, seconds=0.3, turn=0.02, pause=0.02)
 
 
-def run(output, groups=None, setting=None, plan=None, progress=True, say=print):
+def run(output, groups=None, setting=None, plan=None, progress=True):
     """Measure, print a line per row, and write ``bench.csv`` and the pictures.
 
     Parameters
@@ -28,8 +28,6 @@ def run(output, groups=None, setting=None, plan=None, progress=True, say=print):
     plan : Plan, optional
     progress : bool
         Whether to show, on a terminal, how far it is.
-    say : callable
-        Prints a line.
 
     Returns
     -------
@@ -45,7 +43,7 @@ def run(output, groups=None, setting=None, plan=None, progress=True, say=print):
     works = _works(groups or GROUPS, setting or Setting())
     about = machine.describe()
     for line in (about, *machine.warnings(), *_missing_peers(), report.HEADER):
-        say(line)
+        print(line)
     rows, peak, group = [], 0.0, None
     with tqdm(works, disable=None if progress else True, unit="row", leave=False) as bar:
         for work in bar:

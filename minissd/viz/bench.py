@@ -16,7 +16,7 @@ LABEL_WIDTH = {1: 3.65, 2: 2.0}  # inches; short labels where there are several 
 TICKS = tuple(step * 10**power for power in range(-2, 4) for step in (1, 2, 5))
 TICK_WIDTH = 0.32  # inches that a number of the axis needs
 WORSE = "///"  # hatch of a bar to the left of the line: colour is never the only sign
-TITLE = "Time of the best peer / time of minissd"
+TITLE = "Best peer / minissd: time, or memory"
 
 
 def draw_ratios(rows, machine="", title=TITLE):

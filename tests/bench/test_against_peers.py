@@ -38,9 +38,8 @@ def test_the_twin_is_the_same_network_in_float64(name):
 
     model = SSD(MODELS[name])
     images = random_images(model.config, 2 if name == "tiny" else 1)
-    twins = [
-        torch_ssd.twin(blueprint(model), weights_in_order(model), layout) for layout in torch_ssd.LAYOUTS
-    ]
+    plan, arrays = blueprint(model), weights_in_order(model)
+    twins = [torch_ssd.twin(plan, arrays, layout) for layout in torch_ssd.LAYOUTS]
     for layer in model.layers.values():
         layer.astype(np.float64)
     targets = training.random_targets(model, len(images))

@@ -194,7 +194,8 @@ def test_the_blueprint_lists_every_array_in_order():
     model = SSD(SSD300_VOC)
     plan = blueprint(model)
     shapes = []
-    for spec in [*sum(plan["stages"], []), *filter(None, plan["norms"]), *plan["heads"]]:
+    stages = [spec for stage in plan["stages"] for spec in stage]
+    for spec in [*stages, *filter(None, plan["norms"]), *plan["heads"]]:
         if spec[0] == "conv":
             shapes.append((spec[2], spec[1], spec[3], spec[3]))
             shapes += [(spec[2],)] if spec[-1] else []

@@ -88,3 +88,16 @@ def test_only_the_boxes_in_the_order_count(rng):
     suppressor = assert_same_both_ways(boxes_xyxy, np.array([7, 3, 30]), 0.5)
     assert suppressor[[7, 3, 30]].tolist() == [-1, 7, 7]
     assert (np.delete(suppressor, [7, 3, 30]) == -2).all()
+
+
+@pytest.mark.parametrize("offset", [0, 30, 1000, 3e4, 1e6])
+@pytest.mark.parametrize("hair", [-1e-9, 1e-9])
+def test_pairs_a_hair_above_or_below_the_threshold(offset, hair, rng):
+    """Float32 cannot tell, the less so the farther away they are: none may be missed."""
+    width, threshold = rng.uniform(0.5, 2, 400), 0.45
+    shift = width * (1 - threshold) / (1 + threshold) * (1 - hair)  # IoU = (width - shift) / (width + shift)
+    x, y = offset + 10 * np.arange(400) + rng.random(400), offset + rng.random(400)
+    first, second = (np.column_stack([x + s, y, x + s + width, y + 1]) for s in (0, shift))
+    suppressor = assert_same_both_ways(np.vstack([first, second]), np.arange(800), threshold)
+    assert (suppressor[:400] == -1).all()
+    np.testing.assert_array_equal(suppressor[400:], np.arange(400) if hair > 0 else -1)

@@ -11,6 +11,8 @@ import math
 
 from numba import njit
 
+from minissd.compilation import inlined
+from minissd.nn.fast.prefetch import prefetch
 from minissd.nn.fast.simd import LANES, broadcast, copy, local_memory
 from minissd.nn.fast.tile import (
     COLUMNS,
@@ -25,6 +27,7 @@ from minissd.nn.fast.tile import (
 
 PAIR = COLUMNS * LANES  # numbers in the columns of a wide tile
 EDGE = MANY_ROWS * PAIR
+AHEAD = 48  # rows of b that are asked for before they are needed
 DEPTH = 256  # rows of b that are read for one strip after the other, and stay in the innermost cache
 NO_LIMIT = -math.inf  # lower than every product: no ReLU
 
@@ -37,6 +40,8 @@ def _strip(rows, columns):
         """y[o:] = max(start[c:] + a[i:] @ b[j:], low), (rows x depth) @ (depth x 16 * columns)."""
         tile = load_tile(zero_tile(rows, columns), start, c, start_row, LANES)
         for k in range(depth):
+            for chunk in range(columns):
+                prefetch(b, j + chunk * chunk_step + (k + AHEAD) * LANES)
             tile = add_products(tile, a, i + k, a_row, b, j + k * LANES, chunk_step)
         store_tile(tile_maximum(tile, broadcast(low)), y, o, y_row, LANES)
 
@@ -82,31 +87,48 @@ def multiply(a, i, a_row, rows, b, j, chunk_step, depth, columns, start, c, low,
     Row r of a begins at ``a[i + r * a_row]``, row k of chunk n of b at ``b[j + n * chunk_step + 16 * k]``, what
     the sums start from at ``start[c]``, row r of y at ``y[o + r * y_row]``. Some rows behind the last are read.
     """
-    edge = local_memory(EDGE)
     wide = columns > LANES
     width = PAIR if wide else LANES
     r = 0
-    while r < rows:
-        tall = rows - r > 2 * ROWS
-        count = MANY_ROWS if tall else ROWS
-        whole = columns == width and r + count <= rows
-        target, p, step = (y, o + r * y_row, y_row) if whole else (edge, 0, width)
+    if columns == width:
+        whole = whole_rows(rows)
         for k in range(0, depth, DEPTH):
             floor = low if k + DEPTH >= depth else NO_LIMIT
-            base, q, base_row = (start, c, 0) if k == 0 else (target, p, step)
-            x, w, d = i + r * a_row + k, j + k * LANES, min(DEPTH, depth - k)
-            if tall and wide:
-                tall_wide(a, x, a_row, b, w, chunk_step, d, base, q, base_row, floor, target, p, step)
-            elif wide:
-                low_wide(a, x, a_row, b, w, chunk_step, d, base, q, base_row, floor, target, p, step)
-            elif tall:
-                tall_narrow(a, x, a_row, b, w, chunk_step, d, base, q, base_row, floor, target, p, step)
-            else:
-                low_narrow(a, x, a_row, b, w, chunk_step, d, base, q, base_row, floor, target, p, step)
-        if not whole:
-            for k in range(min(count, rows - r)):
-                copy(edge, k * width, y, o + (r + k) * y_row, columns)
+            base, q, base_row = (start, c, 0) if k == 0 else (y, o, y_row)
+            w, d, r = j + k * LANES, min(DEPTH, depth - k), 0
+            while r < whole:
+                tall = whole - r >= MANY_ROWS
+                x, p = i + r * a_row + k, o + r * y_row
+                strip(a, x, a_row, b, w, chunk_step, d, base, q + r * base_row, base_row, floor, y, p, y_row, tall, wide)
+                r += MANY_ROWS if tall else ROWS
+    edge = local_memory(EDGE)
+    while r < rows:
+        tall = rows - r > 2 * ROWS
+        strip(a, i + r * a_row, a_row, b, j, chunk_step, depth, start, c, 0, low, edge, 0, width, tall, wide)
+        count = MANY_ROWS if tall else ROWS
+        for k in range(min(count, rows - r)):
+            copy(edge, k * width, y, o + (r + k) * y_row, columns)
         r += count
+
+
+@njit(nogil=True)
+def whole_rows(rows):
+    """As many of the rows as strips fill: tall ones, and low ones for what is left."""
+    rest = rows % MANY_ROWS
+    return rows - rest + rest // ROWS * ROWS
+
+
+@inlined
+def strip(a, i, a_row, b, j, chunk_step, depth, start, c, start_row, low, y, o, y_row, tall, wide):
+    """The strip of the right size."""
+    if tall and wide:
+        tall_wide(a, i, a_row, b, j, chunk_step, depth, start, c, start_row, low, y, o, y_row)
+    elif wide:
+        low_wide(a, i, a_row, b, j, chunk_step, depth, start, c, start_row, low, y, o, y_row)
+    elif tall:
+        tall_narrow(a, i, a_row, b, j, chunk_step, depth, start, c, start_row, low, y, o, y_row)
+    else:
+        low_narrow(a, i, a_row, b, j, chunk_step, depth, start, c, start_row, low, y, o, y_row)
 
 
 @njit(nogil=True)

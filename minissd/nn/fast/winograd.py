@@ -38,7 +38,7 @@ from minissd.nn.fast.workspace import aligned_zeros, workspace
 BLOCK_LIMITS = 28, 98  # tiles that one thread works on at a time, at least and at most
 TRANSFORMED_FLOATS = 13 << 14  # of such a block: 0.8 MB, to stay in the cache of one thread
 MANY_WEIGHTS = 1 << 20  # transformed, that should not pass through the cache of every thread: 4 MB
-TILES_BY_POINTS = 294  # that all threads work on at a time
+TILES_BY_POINTS = 392  # that all threads work on at a time
 
 
 def forward(x, weight, bias, stride, padding, dilation, relu=False, packed=None):
@@ -206,4 +206,4 @@ def _block(tiles, inputs, outputs, by_points):
     """The layout of a block of tiles; by points it holds the products for all outputs, else for one chunk."""
     v_tile, room = math.ceil(inputs / LANES) * LANES + LANES, tiles + ROWS
     m_point = (math.ceil(outputs / LANES) if by_points else COLUMNS) * LANES
-    return kernels.Block(tiles, room, inputs, outputs, v_tile, room * v_tile, POINTS * m_point, m_point)
+    return kernels.Block(tiles, room, inputs, outputs, v_tile, room * v_tile, POINTS * m_point + LANES, m_point)

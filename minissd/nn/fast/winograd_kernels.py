@@ -43,6 +43,7 @@ from minissd.nn.fast.winograd_transforms import POINTS
 # distance between tiles and between points in v, distance between tiles and between points in m.
 Block = namedtuple("Block", "tiles room inputs outputs v_tile v_point m_tile m_point")
 
+GROUP = 2 * MANY_ROWS  # tiles that are multiplied by all weights of a point before the next ones
 TILES_PER_PIECE = MANY_ROWS  # that a thread transforms at a time
 
 
@@ -87,8 +88,11 @@ def read_tiles(thread, piece, x, begin, end, grid, block, v):
 @njit(nogil=True)
 def multiply_point(thread, piece, v, tiles, u, block, m):
     """Second step: the product for one point."""
-    for chunk in range(0, count_chunks(block.outputs), COLUMNS):
-        multiply_tiles(v, tiles, u, piece, chunk, block, m, piece * block.m_point + chunk * LANES)
+    for t in range(0, tiles, GROUP):
+        strips, count = advance(v, t * block.v_tile), min(GROUP, tiles - t)
+        for chunk in range(0, count_chunks(block.outputs), COLUMNS):
+            o = t * block.m_tile + piece * block.m_point + chunk * LANES
+            multiply_tiles(strips, count, u, piece, chunk, block, m, o)
 
 
 @njit(nogil=True)

@@ -11,7 +11,9 @@ from collections import namedtuple
 
 from numba import njit
 
+from minissd.compilation import inlined
 from minissd.nn.fast.maps import Map
+from minissd.nn.fast.prefetch import prefetch
 from minissd.nn.fast.simd import (
     LANES,
     broadcast,
@@ -86,16 +88,23 @@ def read_input_tile(x, tile, grid, v, o, point_step):
     scratch = local_memory(SCRATCH)
     if is_inside(x.shape, row, column, INPUT_SIDE, step):
         start, column_step = ((image * height + row) * width + column) * channels, step * channels
+        row_step = width * column_step
         for c in range(0, channels, LANES):
-            row_step = width * column_step
-            transform_input(
-                x.numbers, start + c, row_step, column_step, scratch, v, o + c, point_step
-            )
+            fetch_next_tile(x.numbers, start + c, row_step, column_step)
+            transform_input(x.numbers, start + c, row_step, column_step, scratch, v, o + c, point_step)
     else:
         square = local_memory(INPUT_SQUARE)
         for c in range(0, channels, LANES):
             copy_square(x, image, row, column, c, INPUT_SIDE, step, square)
             transform_input(square, 0, INPUT_SIDE * LANES, LANES, scratch, v, o + c, point_step)
+
+
+@inlined
+def fetch_next_tile(x, start, row_step, column_step):
+    """Ask for what the tile on the right does not share with this one."""
+    for i in range(INPUT_SIDE):
+        for j in range(INPUT_SIDE, INPUT_SIDE + OUTPUT_SIDE):
+            prefetch(x, start + i * row_step + j * column_step)
 
 
 @njit(nogil=True)
