@@ -12,6 +12,7 @@ from numba import njit
 
 from minissd.compilation import compiled
 from minissd.nn.fast.layout import empty_channels_last, nhwc
+from minissd.nn.fast.prefetch import prefetch
 from minissd.nn.fast.simd import (
     LANES,
     broadcast,
@@ -26,6 +27,7 @@ from minissd.nn.fast.simd import (
 from minissd.nn.fast.team import share_out, team
 
 RUN = 128  # places whose numbers stay in the innermost cache
+AHEAD = 24  # places that are asked for before they are needed
 PLACES = 8 * RUN  # that a thread deals with at a time
 SCRATCH = 3 * LANES
 NO_RELU = np.zeros(0, np.float32), np.zeros(0, np.float32)
@@ -124,6 +126,7 @@ def _run_moments(x, start, count, channels, c, scratch):
     lanes, zero = min(LANES, channels - c), broadcast(0)
     values, distances, squares = zero, zero, zero
     for place in range(start, start + count):
+        prefetch(x, (place + AHEAD) * channels + c)
         values = values + load_lanes(x, place * channels + c, lanes)
     center = values * broadcast(np.float32(1 / count))
     for place in range(start, start + count):
@@ -148,6 +151,7 @@ def _scale_places(thread, piece, x, scale, shift, low, y, channels, places):
     for place in range(piece * PLACES, min((piece + 1) * PLACES, places)):
         for c in range(0, channels, LANES):
             lanes, i = min(LANES, channels - c), place * channels + c
+            prefetch(x, i + AHEAD * channels)
             value = load_lanes(x, i, lanes) * load_lanes(scale, c, lanes) + load_lanes(shift, c, lanes)
             store_lanes(y, i, maximum(value, lowest), lanes)
 
@@ -168,6 +172,8 @@ def _sum_gradients(thread, piece, dy, x, center, relu, scale, shift, places, sum
             lanes = min(LANES, channels - c)
             mean, sum_dy, sum_dy_x = load_lanes(center, c, lanes), broadcast(0), broadcast(0)
             for place in range(start, min(start + RUN, end)):
+                prefetch(x, (place + AHEAD) * channels + c)
+                prefetch(dy, (place + AHEAD) * channels + c)
                 value = load_lanes(x, place * channels + c, lanes)
                 gradient = load_lanes(dy, place * channels + c, lanes)
                 if relu:
@@ -204,6 +210,8 @@ def _combine_places(thread, piece, maps, factors, relu, scale, shift, channels, 
     for place in range(piece * PLACES, min((piece + 1) * PLACES, places)):
         for c in range(0, channels, LANES):
             lanes, i = min(LANES, channels - c), place * channels + c
+            prefetch(x, i + AHEAD * channels)
+            prefetch(dy, i + AHEAD * channels)
             value, gradient = load_lanes(x, i, lanes), load_lanes(dy, i, lanes)
             if relu:
                 gradient = _let_through(gradient, value, scale, shift, c, lanes)

@@ -58,7 +58,7 @@ def forward(x, weight, bias, stride, padding, dilation, relu=False, packed=None)
     return _convolve(nhwc(x), packed, bias, (len(x), outputs, *sides), geometry, relu)
 
 
-def backward(dy, x, weight, stride, padding, dilation, need_dx=True):
+def backward(dy, x, weight, stride, padding, dilation, need_dx=True, need_dbias=True):
     """Return dx, dweight, dbias; the mirror image of `forward`."""
     dy, kernel = nhwc(dy), weight.shape[2]
     dweight = _weight_gradient(nhwc(x), dy, weight.shape, (kernel, stride, padding, dilation))
@@ -71,7 +71,7 @@ def backward(dy, x, weight, stride, padding, dilation, need_dx=True):
         dx = _convolve(dy, packed, None, x.shape, geometry)
     elif need_dx:
         dx = _send_back(dy, packed, x.shape, (kernel, stride, padding, dilation))
-    return dx, dweight, channel_sums(dy)
+    return dx, dweight, channel_sums(dy) if need_dbias else None
 
 
 def pack(weight, transpose=False, rotate=False, out=None):

@@ -219,11 +219,13 @@ def gather_pairs(thread, piece, x, dy, begin, end, geometry, a, d):
 
 
 @njit(nogil=True)
-def correlate_chunks(thread, piece, a, d, places, outputs, geometry, w):
-    """Add the outer products of some places to one or two chunks of the gradient."""
+def correlate_chunks(thread, piece, a, d, places, first, outputs, geometry, w):
+    """The outer products of some places for one or two chunks, added to those from the places before."""
     chunk, d_chunk = piece * COLUMNS, geometry.block * LANES
     columns, w_chunk = min(COLUMNS, count_chunks(outputs) - chunk) * LANES, padded_rows(geometry.depth) * LANES
     j, o = chunk * d_chunk, chunk * w_chunk
+    if first:
+        clear(w, o, columns // LANES * w_chunk)
     add_outer_products(a, 0, geometry.row, geometry.depth, d, j, d_chunk, places, columns, w, o, w_chunk)
 
 
@@ -237,15 +239,14 @@ def correlate_places(thread, piece, parts, x, dy, geometry, a, d, w):
         advance(d, piece * block * chunks * LANES),
         advance(w, piece * size),
     )
-    clear(w, 0, size)
     places = dy.shape[0] * dy.shape[1] * dy.shape[2]
-    last = places * (piece + 1) // parts
-    for begin in range(places * piece // parts, last, block):
+    start, last = places * piece // parts, places * (piece + 1) // parts
+    for begin in range(start, last, block):
         end = min(begin + block, last)
         for group in range((end - begin + PLACES_PER_PIECE - 1) // PLACES_PER_PIECE):
             gather_pairs(thread, group, x, dy, begin, end, geometry, a, d)
         for pair in range((chunks + COLUMNS - 1) // COLUMNS):
-            correlate_chunks(thread, pair, a, d, end - begin, dy.shape[3], geometry, w)
+            correlate_chunks(thread, pair, a, d, end - begin, begin == start, dy.shape[3], geometry, w)
 
 
 @compiled
@@ -257,12 +258,11 @@ def correlate(mailbox, x, x_shape, dy, dy_shape, geometry, parts, a, d, w):
         share_out(mailbox, parts, correlate_places, (parts, x, dy, geometry, a, d, w))
         return
     chunks, places = count_chunks(dy_shape[3]), dy_shape[0] * dy_shape[1] * dy_shape[2]
-    clear(w, 0, chunks * padded_rows(geometry.depth) * LANES)
     for begin in range(0, places, geometry.block):
         end = min(begin + geometry.block, places)
         pieces = (end - begin + PLACES_PER_PIECE - 1) // PLACES_PER_PIECE
         share_out(mailbox, pieces, gather_pairs, (x, dy, begin, end, geometry, a, d))
-        arguments = (a, d, end - begin, dy_shape[3], geometry, w)
+        arguments = (a, d, end - begin, begin == 0, dy_shape[3], geometry, w)
         share_out(mailbox, (chunks + COLUMNS - 1) // COLUMNS, correlate_chunks, arguments)
 
 

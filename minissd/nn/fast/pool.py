@@ -88,11 +88,13 @@ def _unpool(mailbox, dy, winner, dx, y_shape, x_shape, kernel, stride, padding):
 
 @njit(nogil=True)
 def _unpool_channels(thread, piece, dy, winner, dx, groups, y_shape, x_shape, kernel, stride, padding):
-    """Some channels of one image."""
+    """Some channels of one image. Where windows touch but do not overlap, every place is written once."""
     _, height, width, channels = x_shape
     image, group, chunks = piece // groups, piece % groups, (channels + LANES - 1) // LANES
     first, last = chunks * group // groups * LANES, min(chunks * (group + 1) // groups * LANES, channels)
-    _clear_channels(dx, x_shape, image, first, last)
+    apart = stride == kernel and padding == 0
+    if not apart or y_shape[1] * stride < height or y_shape[2] * stride < width:
+        _clear_channels(dx, x_shape, image, first, last)
     for row in range(y_shape[1]):
         top = row * stride - padding
         for column in range(y_shape[2]):
@@ -105,7 +107,9 @@ def _unpool_channels(thread, piece, dy, winner, dx, groups, y_shape, x_shape, ke
                     for j in range(max(0, -left), min(kernel, width - left)):
                         o = ((image * height + top + i) * width + left + j) * channels + c
                         kept = _where_equal(place, i * kernel + j, gradient)
-                        store_lanes(dx, o, load_lanes(dx, o, lanes) + kept, lanes)
+                        if not apart:
+                            kept = kept + load_lanes(dx, o, lanes)
+                        store_lanes(dx, o, kept, lanes)
 
 
 @inlined

@@ -56,6 +56,8 @@ def _outer_strip(rows, columns):
         """y[o:] += a[i:]^T @ b[j:], (rows x depth) @ (depth x 16 * columns)."""
         tile = load_tile(zero_tile(rows, columns), y, o, LANES, y_chunk)
         for k in range(depth):
+            for chunk in range(columns):
+                prefetch(b, j + chunk * chunk_step + (k + AHEAD) * LANES)
             tile = add_products(tile, a, i + k * a_row, 1, b, j + k * LANES, chunk_step)
         store_tile(tile, y, o, LANES, y_chunk)
 
@@ -139,6 +141,9 @@ def add_outer_products(a, i, a_row, rows, b, j, chunk_step, depth, columns, y, o
     ``b[j + n * chunk_step]`` and of y at ``y[o + n * y_chunk]``.
     """
     wide, r = columns > LANES, 0
+    for chunk in range(COLUMNS):  # ask for the chunks that come next
+        for k in range(min(rows, MANY_ROWS)):
+            prefetch(y, o + (COLUMNS + chunk) * y_chunk + k * LANES)
     while r < rows:
         tall = rows - r > 2 * ROWS
         if tall and wide:

@@ -34,7 +34,7 @@ TAKEN, TICKET, FINISHED, FUNCTION, ARGUMENTS = 0, 8, 16, 24, 32
 WORDS = 40
 MOST_PIECES = (1 << 16) - 1
 
-PATIENCE = 0.5e-3  # seconds that a thread without work watches the mailbox before it falls asleep
+PATIENCE = 1e-3  # seconds that a thread without work watches the mailbox before it falls asleep
 
 INT = ir.IntType(64)
 POINTER = ir.IntType(8).as_pointer()

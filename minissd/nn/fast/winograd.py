@@ -38,7 +38,7 @@ from minissd.nn.fast.workspace import aligned_zeros, workspace
 BLOCK_LIMITS = 28, 98  # tiles that one thread works on at a time, at least and at most
 TRANSFORMED_FLOATS = 13 << 14  # of such a block: 0.8 MB, to stay in the cache of one thread
 MANY_WEIGHTS = 1 << 20  # transformed, that should not pass through the cache of every thread: 4 MB
-TILES_BY_POINTS = 392  # that all threads work on at a time
+TILES_BY_POINTS, PAIRS_BY_POINTS = 392, 168  # that all threads work on at a time
 
 
 def forward(x, weight, bias, stride, padding, dilation, relu=False, packed=None):
@@ -67,7 +67,7 @@ def forward(x, weight, bias, stride, padding, dilation, relu=False, packed=None)
     return _convolve(x, packed, bias, y_shape, padding, dilation, relu)
 
 
-def backward(dy, x, weight, stride, padding, dilation, need_dx=True):
+def backward(dy, x, weight, stride, padding, dilation, need_dx=True, need_dbias=True):
     """Return dx, dweight, dbias; the mirror image of `forward`."""
     dy = nhwc(dy)
     dweight = _weight_gradient(nhwc(x), dy, weight.shape, padding, dilation)
@@ -77,7 +77,7 @@ def backward(dy, x, weight, stride, padding, dilation, need_dx=True):
         around = 2 * dilation - padding
         packed = pack(weight, rotate=True, out=_weights_buffer(weight))
         dx = _convolve(dy.transpose(0, 3, 1, 2), packed, None, x.shape, around, dilation)
-    return dx, dweight, channel_sums(dy)
+    return dx, dweight, channel_sums(dy) if need_dbias else None
 
 
 def pack(weight, rotate=False, out=None):
@@ -174,7 +174,7 @@ def _weight_gradient(x, dy, weight_shape, padding, dilation):
     size = chunks * POINTS * rows * LANES
     origins, grid = _grid(dy.shape, padding, dilation)
     parts = 1 if size > MANY_WEIGHTS else team().size
-    most = TILES_BY_POINTS if parts == 1 else _fitting(inputs + outputs)
+    most = PAIRS_BY_POINTS if parts == 1 else _fitting(inputs + outputs)
     block = _block(min(most, grid.tiles), inputs, outputs, parts == 1)
     buffers = workspace()
     u = buffers.buffer("weight gradient", parts * size)

@@ -126,11 +126,13 @@ def convolve(mailbox, x, x_shape, u, bias, low, y, y_shape, origins, grid, block
 def correlate_pairs(v, d, tiles, point, block, u):
     """Add the outer products of all tiles for one point."""
     rows, chunks, d_chunk = padded_rows(block.inputs), count_chunks(block.outputs), block.tiles * LANES
-    for chunk in range(0, chunks, COLUMNS):
-        i, j = point * block.v_point, (point * chunks + chunk) * d_chunk
-        o, columns = (chunk * POINTS + point) * rows * LANES, min(COLUMNS, chunks - chunk) * LANES
-        u_chunk = POINTS * rows * LANES
-        add_outer_products(v, i, block.v_tile, block.inputs, d, j, d_chunk, tiles, columns, u, o, u_chunk)
+    u_chunk = POINTS * rows * LANES
+    for c in range(0, block.inputs, MANY_ROWS):  # a few inputs of all tiles stay in the cache
+        i, inputs = point * block.v_point + c, min(MANY_ROWS, block.inputs - c)
+        for chunk in range(0, chunks, COLUMNS):
+            j, columns = (point * chunks + chunk) * d_chunk, min(COLUMNS, chunks - chunk) * LANES
+            o = ((chunk * POINTS + point) * rows + c) * LANES
+            add_outer_products(v, i, block.v_tile, inputs, d, j, d_chunk, tiles, columns, u, o, u_chunk)
 
 
 @njit(nogil=True)
@@ -160,8 +162,11 @@ def correlate_tiles(thread, piece, parts, x, dy, grid, block, v, d, u):
 
 
 @njit(nogil=True)
-def correlate_point(thread, piece, v, d, tiles, block, u):
-    """The gradient for one point from a block of tiles."""
+def correlate_point(thread, piece, v, d, tiles, first, block, u):
+    """The gradient for one point from a block of tiles, added to that from the blocks before it."""
+    size = padded_rows(block.inputs) * LANES
+    for chunk in range(count_chunks(block.outputs) if first else 0):
+        clear(u, (chunk * POINTS + piece) * size, size)
     correlate_pairs(v, d, tiles, piece, block, u)
 
 
@@ -173,9 +178,8 @@ def correlate(mailbox, x, x_shape, dy, dy_shape, origins, grid, block, parts, v,
     if parts > 1:
         share_out(mailbox, parts, correlate_tiles, (parts, x, dy, grid, block, v, d, u))
         return
-    clear(u, 0, count_chunks(block.outputs) * POINTS * LANES * padded_rows(block.inputs))
     for begin in range(0, grid.tiles, block.tiles):
         end = min(begin + block.tiles, grid.tiles)
         pieces = (end - begin + TILES_PER_PIECE - 1) // TILES_PER_PIECE
         share_out(mailbox, pieces, read_pairs, (x, dy, begin, end, grid, block, v, d))
-        share_out(mailbox, POINTS, correlate_point, (v, d, end - begin, block, u))
+        share_out(mailbox, POINTS, correlate_point, (v, d, end - begin, begin == 0, block, u))
