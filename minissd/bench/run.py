@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from pathlib import Path
 
 from tqdm import tqdm
@@ -57,6 +58,7 @@ def run(output, groups=None, setting=None, plan=None, progress=True):
                 bar.write(report.table_line(row, peak))
             rows += new
             report.write_csv(output / "bench.csv", rows, about, peak)
+            gc.collect()  # a row may have held processes and much memory
     _draw(rows, about, output)
     return rows
 

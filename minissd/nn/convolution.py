@@ -179,15 +179,19 @@ class Conv2d(Layer):
         """
         x, y = self._recall()
         self._check_upstream(dy, self._output_shape(x))
-        if self.relu:
-            dy = relu_gradient(dy, y) if is_float32(dy) else dy * (y > 0)
+        algorithm, dbias = ALGORITHMS[self.algorithm], None
+        if self.relu and is_float32(dy):
+            dy, dbias = relu_gradient(dy, y)
+        elif self.relu:
+            dy = dy * (y > 0)
         weight = self.params["weight"].astype(x.dtype, copy=False)
-        dx, dweight, dbias = ALGORITHMS[self.algorithm].backward(
-            dy, x, weight, *self.geometry, self.needs_input_gradient
-        )
+        needs = {}
+        if getattr(algorithm, "fuses", False):
+            needs["need_dbias"] = "bias" in self.params and dbias is None
+        dx, dweight, sums = algorithm.backward(dy, x, weight, *self.geometry, self.needs_input_gradient, **needs)
         self.grads["weight"] = dweight
         if "bias" in self.params:
-            self.grads["bias"] = dbias
+            self.grads["bias"] = sums if dbias is None else dbias
         return dx
 
     def train(self, training=True):

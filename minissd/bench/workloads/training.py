@@ -27,8 +27,8 @@ LEARNING_RATE = 1e-6  # so small that the weights stay as they are, and with the
 # ReLU and with it a part of the gradient: PyTorch's two layouts differ by some thousandths from each other.
 TOLERANCE = 1e-2
 OBJECTS, SCENES = 8, 128
-IMAGES_PER_TURN = 256  # with the pipeline: many more than it keeps ready
-SETTLE = 6  # steps that use up what the pipeline made ready while others had their turn
+IMAGES_PER_TURN, STEPS_PER_TURN = 192, 8  # with the pipeline, at least: more than it keeps ready
+SETTLE = 4  # steps that use up what the pipeline made ready while others had their turn
 PIPELINE_PAUSE = 1.0  # seconds in which the pipeline that was just used fills up and falls silent
 
 
@@ -155,7 +155,7 @@ def pipeline_contest(config, batch_size):
         _dataloader_contenders(config, make_loader, batch_size) if peers.find("torch") else [],
         TOLERANCE,
         training_operations(learner.model, batch_size),
-        calls=max(IMAGES_PER_TURN // batch_size, SETTLE),
+        calls=max(IMAGES_PER_TURN // batch_size, STEPS_PER_TURN),
         pause=PIPELINE_PAUSE,
     )
 

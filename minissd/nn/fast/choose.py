@@ -39,7 +39,7 @@ class FastAlgorithm:
            [9., 9.]], dtype=float32)
     """
 
-    fuses = True  # its forward takes `relu`, `scale` and `packed`
+    fuses = True  # its forward takes `relu`, `scale` and `packed`, its backward `need_dbias`
 
     def __init__(self, choose):
         self._choose = choose
@@ -70,11 +70,13 @@ class FastAlgorithm:
             weight = _scaled(weight, scale)
         return module.forward(x, weight, bias, *geometry, relu=relu, packed=packed)
 
-    def backward(self, dy, x, weight, stride, padding, dilation, need_dx=True):
-        """Return dx, dweight, dbias."""
+    def backward(self, dy, x, weight, stride, padding, dilation, need_dx=True, need_dbias=True):
+        """Return dx, dweight, dbias; None in place of what is not needed."""
         geometry = stride, padding, dilation
-        module = self._choose(x.shape, weight.shape, *geometry) if is_float32(x) else conv_im2col
-        return module.backward(dy, x, weight, *geometry, need_dx)
+        if not is_float32(x):
+            return conv_im2col.backward(dy, x, weight, *geometry, need_dx)
+        module = self._choose(x.shape, weight.shape, *geometry)
+        return module.backward(dy, x, weight, *geometry, need_dx, need_dbias)
 
 
 class PackedWeights:

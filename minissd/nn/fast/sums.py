@@ -7,11 +7,13 @@ from numba import njit
 
 from minissd.compilation import compiled
 from minissd.nn.fast.layout import empty_channels_last, nhwc
+from minissd.nn.fast.prefetch import prefetch
 from minissd.nn.fast.simd import LANES, broadcast, load_lanes, memory, store_lanes, where_greater
 from minissd.nn.fast.team import share_out, team
 
 PLACES = 512  # that are summed up in float32
-NUMBERS, WORDS = 1 << 14, 1 << 16  # that a thread deals with at a time
+AHEAD = 1 << 10  # numbers that are asked for before they are needed
+WORDS = 1 << 16  # that a thread deals with at a time
 STREAMS, MULTIPLIER = 64, np.uint32(0x9E3779B1)  # an odd number: no change of a word is lost
 
 
@@ -39,54 +41,70 @@ def channel_sums(dy):
     >>> channel_sums(np.ones((2, 3, 5, 2), np.float32))
     array([30., 30.], dtype=float32)
     """
-    channels = dy.shape[3]
-    places = dy.size // channels if channels else 0
-    parts = np.zeros((-(-places // PLACES), channels), np.float32)
-    _channel_sums(team().mailbox, dy.reshape(-1), places, parts)
+    parts = _parts(dy)
+    _channel_sums(team().mailbox, dy.reshape(-1), parts)
+    return _total(parts)
+
+
+def relu_gradient(dy, y):
+    """`dy` where y is positive, 0 elsewhere, (N, C, H, W); and its `channel_sums`, in the same pass.
+
+    Examples
+    --------
+    >>> dy, y = np.float32([[[[1, 2, 3]]]]), np.float32([[[[0, 5, 6]]]])
+    >>> relu_gradient(dy, y)
+    (array([[[[0., 2., 3.]]]], dtype=float32), array([5.], dtype=float32))
+    """
+    dx = empty_channels_last(dy.shape)
+    dy = nhwc(dy)
+    parts = _parts(dy)
+    _relu_gradient(team().mailbox, *(array.reshape(-1) for array in (dy, nhwc(y), nhwc(dx))), parts)
+    return dx, _total(parts)
+
+
+def _parts(dy):
+    """Room for the sums of `PLACES` places each."""
+    places = dy.size // dy.shape[3] if dy.size else 0
+    return np.zeros((-(-places // PLACES), dy.shape[3]), np.float32)
+
+
+def _total(parts):
     return parts.sum(axis=0, dtype=np.float64).astype(np.float32)
 
 
 @njit(nogil=True)
-def _sum_places(thread, piece, dy, places, channels, parts):
-    """Sum of some places in float32; the parts are added in float64."""
-    first, last = piece * PLACES, min((piece + 1) * PLACES, places)
-    for c in range(0, channels, LANES):
-        lanes, total = min(LANES, channels - c), broadcast(0)
-        for place in range(first, last):
-            total = total + load_lanes(dy, place * channels + c, lanes)
-        store_lanes(parts, piece * channels + c, total, lanes)
+def _sum_places(thread, piece, dy, size, channels, parts):
+    begin, total = piece * PLACES * channels, piece * channels
+    for start in range(begin, min(begin + PLACES * channels, size), channels):
+        for c in range(0, channels, LANES):
+            lanes = min(LANES, channels - c)
+            prefetch(dy, start + c + AHEAD)
+            value = load_lanes(parts, total + c, lanes) + load_lanes(dy, start + c, lanes)
+            store_lanes(parts, total + c, value, lanes)
 
 
 @compiled
-def _channel_sums(mailbox, dy, places, parts):
-    share_out(mailbox, len(parts), _sum_places, (memory(dy), places, parts.shape[1], memory(parts)))
-
-
-def relu_gradient(dy, y):
-    """`dy` where y is positive, 0 elsewhere; both (N, C, H, W).
-
-    Examples
-    --------
-    >>> relu_gradient(np.float32([[[[1, 2]]]]), np.float32([[[[0, 5]]]]))
-    array([[[[0., 2.]]]], dtype=float32)
-    """
-    dx = empty_channels_last(dy.shape)
-    _relu_gradient(team().mailbox, *(nhwc(array).reshape(-1) for array in (dy, y, dx)))
-    return dx
+def _channel_sums(mailbox, dy, parts):
+    share_out(mailbox, len(parts), _sum_places, (memory(dy), len(dy), parts.shape[1], memory(parts)))
 
 
 @njit(nogil=True)
-def _mask_numbers(thread, piece, dy, y, dx, size):
-    zero = broadcast(0)
-    for i in range(piece * NUMBERS, min((piece + 1) * NUMBERS, size), LANES):
-        lanes = min(LANES, size - i)
-        store_lanes(dx, i, where_greater(load_lanes(y, i, lanes), zero, load_lanes(dy, i, lanes), zero), lanes)
+def _mask_places(thread, piece, dy, y, dx, size, channels, parts):
+    begin, total, zero = piece * PLACES * channels, piece * channels, broadcast(0)
+    for start in range(begin, min(begin + PLACES * channels, size), channels):
+        for c in range(0, channels, LANES):
+            lanes, i = min(LANES, channels - c), start + c
+            prefetch(dy, i + AHEAD)
+            prefetch(y, i + AHEAD)
+            value = where_greater(load_lanes(y, i, lanes), zero, load_lanes(dy, i, lanes), zero)
+            store_lanes(dx, i, value, lanes)
+            store_lanes(parts, total + c, load_lanes(parts, total + c, lanes) + value, lanes)
 
 
 @compiled
-def _relu_gradient(mailbox, dy, y, dx):
-    pieces = (len(dx) + NUMBERS - 1) // NUMBERS
-    share_out(mailbox, pieces, _mask_numbers, (memory(dy), memory(y), memory(dx), len(dx)))
+def _relu_gradient(mailbox, dy, y, dx, parts):
+    arguments = memory(dy), memory(y), memory(dx), len(dx), parts.shape[1], memory(parts)
+    share_out(mailbox, len(parts), _mask_places, arguments)
 
 
 def checksum(array):
