@@ -190,7 +190,7 @@ def _weight_gradient(x, dy, weight_shape, geometry):
 
 def _by_chunks(weights, places, outputs):
     """Whether the threads share out chunks of outputs, and not places."""
-    enough = outputs >= 2 * PAIR * team().size
+    enough = outputs >= LANES * kernels.CHUNKS_PER_PIECE * team().size
     return enough and (weights > MANY_WEIGHTS or places < MANY_ROWS * team().size)
 
 

@@ -45,6 +45,8 @@ from minissd.nn.fast.tile import COLUMNS, MANY_ROWS
 Geometry = namedtuple("Geometry", "kernel stride padding dilation block depth row")
 
 PLACES_PER_PIECE = MANY_ROWS  # that a thread gathers at a time
+CHUNKS_PER_PIECE = 8  # that a thread multiplies by
+GROUP = 2 * MANY_ROWS  # places that are multiplied by all of these before the next ones
 
 
 @inlined
@@ -127,8 +129,12 @@ def gather_piece(thread, piece, x, y_shape, begin, end, geometry, a):
 
 @njit(nogil=True)
 def multiply_piece(thread, piece, a, begin, end, w, bias, low, y, geometry):
-    """Second step: one or two chunks of all places."""
-    multiply_patches(a, end - begin, piece * COLUMNS, w, bias, low, y, begin * y.shape[3], geometry)
+    """Second step: some chunks of all places."""
+    first, channels = piece * CHUNKS_PER_PIECE, y.shape[3]
+    for p in range(begin, end, GROUP):
+        count, patches = min(GROUP, end - p), advance(a, (p - begin) * geometry.row)
+        for chunk in range(first, min(first + CHUNKS_PER_PIECE, count_chunks(channels)), COLUMNS):
+            multiply_patches(patches, count, chunk, w, bias, low, y, p * channels, geometry)
 
 
 @compiled
@@ -141,12 +147,12 @@ def convolve(mailbox, x, x_shape, w, bias, low, y, y_shape, geometry, by_chunks,
         pieces = (places + block - 1) // block
         share_out(mailbox, pieces, convolve_places, (x, w, bias, low, y, geometry, places, a))
         return
-    pairs = (count_chunks(y_shape[3]) + COLUMNS - 1) // COLUMNS
+    groups = (count_chunks(y_shape[3]) + CHUNKS_PER_PIECE - 1) // CHUNKS_PER_PIECE
     for begin in range(0, places, block):
         end = min(begin + block, places)
         pieces = (end - begin + PLACES_PER_PIECE - 1) // PLACES_PER_PIECE
         share_out(mailbox, pieces, gather_piece, (x, y_shape, begin, end, geometry, a))
-        share_out(mailbox, pairs, multiply_piece, (a, begin, end, w, bias, low, y, geometry))
+        share_out(mailbox, groups, multiply_piece, (a, begin, end, w, bias, low, y, geometry))
 
 
 @njit(nogil=True)
@@ -220,13 +226,16 @@ def gather_pairs(thread, piece, x, dy, begin, end, geometry, a, d):
 
 @njit(nogil=True)
 def correlate_chunks(thread, piece, a, d, places, first, outputs, geometry, w):
-    """The outer products of some places for one or two chunks, added to those from the places before."""
-    chunk, d_chunk = piece * COLUMNS, geometry.block * LANES
-    columns, w_chunk = min(COLUMNS, count_chunks(outputs) - chunk) * LANES, padded_rows(geometry.depth) * LANES
-    j, o = chunk * d_chunk, chunk * w_chunk
+    """The outer products of some places for some chunks, added to those from the places before."""
+    begin, d_chunk, w_chunk = piece * CHUNKS_PER_PIECE, geometry.block * LANES, padded_rows(geometry.depth) * LANES
+    end = min(begin + CHUNKS_PER_PIECE, count_chunks(outputs))
     if first:
-        clear(w, o, columns // LANES * w_chunk)
-    add_outer_products(a, 0, geometry.row, geometry.depth, d, j, d_chunk, places, columns, w, o, w_chunk)
+        clear(w, begin * w_chunk, (end - begin) * w_chunk)
+    for r in range(0, geometry.depth, MANY_ROWS):  # a few numbers of all patches stay in the cache
+        rows = min(MANY_ROWS, geometry.depth - r)
+        for chunk in range(begin, end, COLUMNS):
+            columns, j, o = min(COLUMNS, end - chunk) * LANES, chunk * d_chunk, chunk * w_chunk + r * LANES
+            add_outer_products(a, r, geometry.row, rows, d, j, d_chunk, places, columns, w, o, w_chunk)
 
 
 @njit(nogil=True)
@@ -245,8 +254,8 @@ def correlate_places(thread, piece, parts, x, dy, geometry, a, d, w):
         end = min(begin + block, last)
         for group in range((end - begin + PLACES_PER_PIECE - 1) // PLACES_PER_PIECE):
             gather_pairs(thread, group, x, dy, begin, end, geometry, a, d)
-        for pair in range((chunks + COLUMNS - 1) // COLUMNS):
-            correlate_chunks(thread, pair, a, d, end - begin, begin == start, dy.shape[3], geometry, w)
+        for group in range((chunks + CHUNKS_PER_PIECE - 1) // CHUNKS_PER_PIECE):
+            correlate_chunks(thread, group, a, d, end - begin, begin == start, dy.shape[3], geometry, w)
 
 
 @compiled
@@ -263,7 +272,7 @@ def correlate(mailbox, x, x_shape, dy, dy_shape, geometry, parts, a, d, w):
         pieces = (end - begin + PLACES_PER_PIECE - 1) // PLACES_PER_PIECE
         share_out(mailbox, pieces, gather_pairs, (x, dy, begin, end, geometry, a, d))
         arguments = (a, d, end - begin, begin == 0, dy_shape[3], geometry, w)
-        share_out(mailbox, (chunks + COLUMNS - 1) // COLUMNS, correlate_chunks, arguments)
+        share_out(mailbox, (chunks + CHUNKS_PER_PIECE - 1) // CHUNKS_PER_PIECE, correlate_chunks, arguments)
 
 
 @njit(nogil=True)

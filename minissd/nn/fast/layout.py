@@ -11,9 +11,11 @@ import numpy as np
 from numba import njit
 
 from minissd.compilation import compiled
+from minissd.nn.fast.simd import LANES
 from minissd.nn.fast.team import share_out, team
-from minissd.nn.fast.workspace import empty_map
+from minissd.nn.fast.workspace import CACHE_LINE, empty_map
 
+MANY_NUMBERS = 1 << 23  # 32 MB
 BLOCK = 16  # places that are transposed at a time: one cache line of each channel
 
 
@@ -48,6 +50,12 @@ def empty_channels_last(shape, dtype=np.float32):
     n, c, h, w = shape
     memory = empty_map(n * h * w * c) if dtype == np.float32 else np.empty(n * h * w * c, dtype)
     return memory.reshape(n, h, w, c).transpose(0, 3, 1, 2)
+
+
+def is_streamed(x):
+    """Whether (N, H, W, C) is so large that no cache holds it until it is read, and fit for `simd.stream`."""
+    whole = x.shape[3] % LANES == 0 and x.ctypes.data % CACHE_LINE == 0
+    return whole and x.size > MANY_NUMBERS
 
 
 def is_float32(x):

@@ -6,7 +6,7 @@ import numpy as np
 from numba import njit
 
 from minissd.compilation import compiled, inlined
-from minissd.nn.fast.layout import empty_channels_last, nhwc
+from minissd.nn.fast.layout import empty_channels_last, is_streamed, nhwc
 from minissd.nn.fast.simd import (
     LANES,
     broadcast,
@@ -15,6 +15,7 @@ from minissd.nn.fast.simd import (
     memory,
     store_bytes,
     store_lanes,
+    stream,
     where_greater,
 )
 from minissd.nn.fast.team import share_out, team
@@ -40,7 +41,7 @@ def unpool(dy, winner, x_shape, kernel, stride, padding):
     dy, dx = nhwc(dy), empty_channels_last(x_shape)
     maps = dy.reshape(-1), _flat(winner), _flat(dx)
     shapes = dy.shape, dx.transpose(0, 2, 3, 1).shape
-    _unpool(team().mailbox, *maps, *shapes, kernel, stride, padding)
+    _unpool(team().mailbox, *maps, *shapes, kernel, stride, padding, is_streamed(nhwc(dx)))
     return dx
 
 
@@ -77,17 +78,19 @@ def _pool_row(thread, row, x, y, winner, x_shape, y_shape, kernel, stride, paddi
 
 
 @compiled
-def _unpool(mailbox, dy, winner, dx, y_shape, x_shape, kernel, stride, padding):
+def _unpool(mailbox, dy, winner, dx, y_shape, x_shape, kernel, stride, padding, streams):
     """Windows of one image may overlap, so a piece is some channels of a whole image."""
     maps, groups = (memory(dy), memory(winner), memory(dx)), (x_shape[3] + LANES - 1) // LANES
     if x_shape[0] > 1:
         groups = min(groups, max(1, PIECES // x_shape[0]))
-    arguments = (*maps, groups, y_shape, x_shape, kernel, stride, padding)
+    arguments = (*maps, groups, y_shape, x_shape, kernel, stride, padding, streams)
     share_out(mailbox, x_shape[0] * groups, _unpool_channels, arguments)
 
 
 @njit(nogil=True)
-def _unpool_channels(thread, piece, dy, winner, dx, groups, y_shape, x_shape, kernel, stride, padding):
+def _unpool_channels(
+    thread, piece, dy, winner, dx, groups, y_shape, x_shape, kernel, stride, padding, streams
+):
     """Some channels of one image. Where windows touch but do not overlap, every place is written once."""
     _, height, width, channels = x_shape
     image, group, chunks = piece // groups, piece % groups, (channels + LANES - 1) // LANES
@@ -107,9 +110,12 @@ def _unpool_channels(thread, piece, dy, winner, dx, groups, y_shape, x_shape, ke
                     for j in range(max(0, -left), min(kernel, width - left)):
                         o = ((image * height + top + i) * width + left + j) * channels + c
                         kept = _where_equal(place, i * kernel + j, gradient)
-                        if not apart:
-                            kept = kept + load_lanes(dx, o, lanes)
-                        store_lanes(dx, o, kept, lanes)
+                        if apart and streams:
+                            stream(dx, o, kept)
+                        elif apart:
+                            store_lanes(dx, o, kept, lanes)
+                        else:
+                            store_lanes(dx, o, kept + load_lanes(dx, o, lanes), lanes)
 
 
 @inlined

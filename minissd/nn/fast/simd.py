@@ -164,6 +164,23 @@ def store(typing_context, array, index, value):
 
 
 @intrinsic
+def stream(typing_context, array, index, value):
+    """``array[index : index + 16] = value``, straight to memory, for what no cache can hold until it is needed.
+
+    An ordinary store first reads the cache line that it changes. ``array[index]`` must be at the beginning of
+    a cache line.
+    """
+
+    def emit(context, builder, signature, args):
+        instruction = builder.store(args[2], address(builder, *args[:2]), align=4 * LANES)
+        one = ir.Constant(INT32, 1)
+        instruction.set_metadata("nontemporal", builder.module.add_metadata([one]))
+        return context.get_dummy_value()
+
+    return types.void(array, types.intp, vector), emit
+
+
+@intrinsic
 def load_first(typing_context, array, index, count):
     """``array[index : index + count]`` and zeros behind; nothing behind is read."""
 

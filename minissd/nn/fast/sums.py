@@ -6,9 +6,9 @@ import numpy as np
 from numba import njit
 
 from minissd.compilation import compiled
-from minissd.nn.fast.layout import empty_channels_last, nhwc
+from minissd.nn.fast.layout import empty_channels_last, is_streamed, nhwc
 from minissd.nn.fast.prefetch import prefetch
-from minissd.nn.fast.simd import LANES, broadcast, load_lanes, memory, store_lanes, where_greater
+from minissd.nn.fast.simd import LANES, broadcast, load_lanes, memory, store_lanes, stream, where_greater
 from minissd.nn.fast.team import share_out, team
 
 PLACES = 512  # that are summed up in float32
@@ -57,8 +57,8 @@ def relu_gradient(dy, y):
     """
     dx = empty_channels_last(dy.shape)
     dy = nhwc(dy)
-    parts = _parts(dy)
-    _relu_gradient(team().mailbox, *(array.reshape(-1) for array in (dy, nhwc(y), nhwc(dx))), parts)
+    parts, maps = _parts(dy), (array.reshape(-1) for array in (dy, nhwc(y), nhwc(dx)))
+    _relu_gradient(team().mailbox, *maps, is_streamed(nhwc(dx)), parts)
     return dx, _total(parts)
 
 
@@ -89,7 +89,7 @@ def _channel_sums(mailbox, dy, parts):
 
 
 @njit(nogil=True)
-def _mask_places(thread, piece, dy, y, dx, size, channels, parts):
+def _mask_places(thread, piece, dy, y, dx, streams, size, channels, parts):
     begin, total, zero = piece * PLACES * channels, piece * channels, broadcast(0)
     for start in range(begin, min(begin + PLACES * channels, size), channels):
         for c in range(0, channels, LANES):
@@ -97,13 +97,16 @@ def _mask_places(thread, piece, dy, y, dx, size, channels, parts):
             prefetch(dy, i + AHEAD)
             prefetch(y, i + AHEAD)
             value = where_greater(load_lanes(y, i, lanes), zero, load_lanes(dy, i, lanes), zero)
-            store_lanes(dx, i, value, lanes)
+            if streams:
+                stream(dx, i, value)
+            else:
+                store_lanes(dx, i, value, lanes)
             store_lanes(parts, total + c, load_lanes(parts, total + c, lanes) + value, lanes)
 
 
 @compiled
-def _relu_gradient(mailbox, dy, y, dx, parts):
-    arguments = memory(dy), memory(y), memory(dx), len(dx), parts.shape[1], memory(parts)
+def _relu_gradient(mailbox, dy, y, dx, streams, parts):
+    arguments = memory(dy), memory(y), memory(dx), streams, len(dx), parts.shape[1], memory(parts)
     share_out(mailbox, len(parts), _mask_places, arguments)
 
 

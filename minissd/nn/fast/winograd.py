@@ -25,7 +25,7 @@ import numpy as np
 from minissd.nn.conv_shape import output_side
 from minissd.nn.fast import winograd_kernels as kernels
 from minissd.nn.fast import winograd_weights as weights
-from minissd.nn.fast.layout import empty_channels_last, nhwc
+from minissd.nn.fast.layout import empty_channels_last, is_streamed, nhwc
 from minissd.nn.fast.products import count_chunks, padded_rows
 from minissd.nn.fast.simd import LANES
 from minissd.nn.fast.sums import bias_only, channel_sums, padded_bias
@@ -124,11 +124,11 @@ def tile_origins(side, dilation):
     return np.concatenate([np.arange(first, side, step) for first in range(min(dilation, side))])
 
 
-def _grid(y_shape, padding, dilation):
+def _grid(y_shape, padding, dilation, streams=False):
     """Where the tiles of a map (N, H, W, C) are; the origins are an array of their own."""
     rows, columns = (tile_origins(side, dilation) for side in y_shape[1:3])
     tiles = y_shape[0] * len(rows) * len(columns)
-    grid = Grid(0, len(rows), len(columns), tiles, dilation, padding)
+    grid = Grid(0, len(rows), len(columns), tiles, dilation, padding, streams)
     return np.concatenate([rows, columns]), grid
 
 
@@ -139,7 +139,7 @@ def _convolve(x, u, bias, y_shape, padding, dilation, relu=False):
         return bias_only(y_view, bias, relu)
     y = nhwc(y_view)
     inputs, outputs = x.shape[3], y.shape[3]
-    origins, grid = _grid(y.shape, padding, dilation)
+    origins, grid = _grid(y.shape, padding, dilation, is_streamed(y))
     by_points = u.size > MANY_WEIGHTS
     most = TILES_BY_POINTS if by_points else _fitting(inputs)
     block = _block(min(most, grid.tiles), inputs, outputs, by_points)

@@ -25,6 +25,7 @@ from minissd.nn.fast.simd import (
     read_number,
     store,
     store_lanes,
+    stream,
 )
 from minissd.nn.fast.winograd_transforms import (
     INPUT_SIDE,
@@ -37,7 +38,7 @@ from minissd.nn.fast.winograd_transforms import (
 
 # Output rows and then columns where tiles begin, how many of each, tiles in all; dilation and padding. The tile
 # at (row, column) gives the outputs (row + i * dilation, column + j * dilation) for i, j < 4.
-Grid = namedtuple("Grid", "origins rows columns tiles dilation padding")
+Grid = namedtuple("Grid", "origins rows columns tiles dilation padding streams")
 
 SCRATCH = 2 * POINTS * LANES
 INPUT_SQUARE, OUTPUT_SQUARE = POINTS * LANES, OUTPUT_SIDE**2 * LANES
@@ -55,7 +56,7 @@ def place_of(tile, grid):
 @njit(nogil=True)
 def with_origins(grid, origins):
     """The grid with a pointer to the origins, which unlike an array costs nothing to hand on."""
-    return Grid(memory(origins), grid.rows, grid.columns, grid.tiles, grid.dilation, grid.padding)
+    return Grid(memory(origins), grid.rows, grid.columns, grid.tiles, grid.dilation, grid.padding, grid.streams)
 
 
 @njit(nogil=True)
@@ -149,4 +150,7 @@ def write_output_tile(m, i, point_step, y, tile, grid, channel, bias, low):
                 break
             target = ((image * height + row) * width + column) * channels + channel
             value = maximum(load(scratch, (i * OUTPUT_SIDE + j) * LANES) + offset, lowest)
-            store_lanes(y.numbers, target, value, count)
+            if grid.streams:
+                stream(y.numbers, target, value)
+            else:
+                store_lanes(y.numbers, target, value, count)
