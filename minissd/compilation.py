@@ -23,7 +23,7 @@ from numba.core.caching import FunctionCache, IndexDataCacheFile, NullCache
 PACKAGE = Path(__file__).parent
 SHARED_PARTS = (PACKAGE / "nn" / "fast", PACKAGE / "kernels")  # folders with parts of kernels in other files
 
-inlined = njit(nogil=True, forceinline=True)
+inlined = njit(nogil=True, inline="always")
 """Decorator for a part of kernels: its code is put wherever it is called."""
 
 

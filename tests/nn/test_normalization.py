@@ -4,15 +4,8 @@ import numpy as np
 import pytest
 
 from minissd.errors import InputError
-from minissd.nn import (
-    BatchNorm2d,
-    GradientCheckError,
-    L2Norm,
-    batchnorm_numba,
-    batchnorm_readable,
-    check_gradient,
-    check_layer,
-)
+from minissd.nn import BatchNorm2d, GradientCheckError, L2Norm, batchnorm_readable, check_gradient, check_layer
+from minissd.nn.fast import batchnorm as batchnorm_fast
 
 
 def test_l2norm_by_hand():
@@ -186,31 +179,44 @@ def test_batch_norm_gradients(shape, rng):
     check_layer(batch_norm(rng), rng.standard_normal(shape), rng)
 
 
-@pytest.mark.parametrize(("dtype", "tolerance"), [(np.float64, 1e-12), (np.float32, 1e-5)])
+TWINS = pytest.mark.parametrize("twin", [batchnorm_fast, batchnorm_readable], ids=["fast", "readable"])
+
+
+@TWINS
 @pytest.mark.parametrize("shape", [(4, 3, 17, 13), (1, 2, 1, 1), (2, 3, 40, 40)])
 @pytest.mark.parametrize("mean", [0.0, 100.0])
-def test_twins_agree(shape, dtype, tolerance, mean, rng):
-    x, dy = (rng.normal(mean, 1, shape).astype(dtype) for _ in range(2))
-    for name, arguments in (
-        ("moments", (x,)),
-        ("gradient_sums", (dy, x, x.mean(axis=(0, 2, 3)).astype(float))),
-    ):
-        pairs = zip(getattr(batchnorm_numba, name)(*arguments), getattr(batchnorm_readable, name)(*arguments))
-        for fast, slow in pairs:
-            assert fast.dtype == slow.dtype == np.float64
-            np.testing.assert_allclose(fast, slow, rtol=tolerance * 100, atol=tolerance * max(1, x.size))
+@pytest.mark.parametrize("relu", [False, True])
+def test_float32_agrees_with_float64(twin, shape, mean, relu, rng):
+    """Both twins on float32, beside the readable one on the same numbers in float64."""
+    x, dy = (rng.normal(mean, 1, shape).astype(np.float32) for _ in range(2))
+    exact_x, exact_dy = x.astype(np.float64), dy.astype(np.float64)
     scale, factor, shift = rng.standard_normal((3, shape[1]))
-    for name, arguments in (("scale_shift", (x, scale, shift)), ("combine", (dy, x, scale, factor, shift))):
-        fast, slow = (getattr(twin, name)(*arguments) for twin in (batchnorm_numba, batchnorm_readable))
-        assert fast.dtype == slow.dtype == dtype
-        np.testing.assert_allclose(fast, slow, rtol=10 * tolerance, atol=tolerance * max(1, mean) * 10)
+    affine = (scale, 0.1 - mean * scale) if relu else None  # some of x on either side of the kink
+    center = exact_x.mean(axis=(0, 2, 3))
+    for results, right in (
+        (twin.moments(x), batchnorm_readable.moments(exact_x)),
+        (
+            twin.gradient_sums(dy, x, center, affine),
+            batchnorm_readable.gradient_sums(exact_dy, exact_x, center, affine),
+        ),
+    ):
+        for result, exact in zip(results, right):
+            assert result.dtype == np.float64
+            np.testing.assert_allclose(result, exact, rtol=1e-3, atol=1e-5 * max(1, x.size))
+    arguments = scale, shift, relu
+    y, exact = twin.scale_shift(x, *arguments), batchnorm_readable.scale_shift(exact_x, *arguments)
+    dx = twin.combine(dy, x, scale, factor, shift, affine)
+    exact_dx = batchnorm_readable.combine(exact_dy, exact_x, scale, factor, shift, affine)
+    for result, right in ((y, exact), (dx, exact_dx)):
+        assert result.dtype == np.float32
+        np.testing.assert_allclose(result, right, rtol=1e-4, atol=1e-4 * max(1, mean))
 
 
 def test_statistics_of_a_large_map_with_a_large_mean_are_those_of_float64(rng):
     x = rng.normal(1000, 1, (2, 1, 256, 256)).astype(np.float32)
-    mean, variance = batchnorm_numba.moments(x)
-    np.testing.assert_allclose(mean, x.mean(dtype=np.float64), rtol=1e-6)
-    np.testing.assert_allclose(variance, x.var(dtype=np.float64), rtol=1e-3)
+    mean, variance = batchnorm_fast.moments(x)
+    np.testing.assert_allclose(mean, x.mean(dtype=np.float64), rtol=1e-9)
+    np.testing.assert_allclose(variance, x.var(dtype=np.float64), rtol=1e-6)
 
 
 @pytest.mark.parametrize("norm", [lambda: L2Norm(3), lambda: BatchNorm2d(3)], ids=["L2Norm", "BatchNorm2d"])
@@ -244,7 +250,8 @@ def test_inputs_of_other_channels_are_named(norm, training, shape):
         norm().train(training).forward(np.ones(shape, np.float32))
 
 
-def test_variance_counts_from_the_exact_mean():
+@TWINS
+def test_variance_counts_from_the_exact_mean(twin):
     """Two images of neighbours in float32, d apart: the mean lies between them, where float32 has nothing;
     the variance is (d / 2)^2, and about one of the two it would be twice that.
     """
@@ -252,18 +259,16 @@ def test_variance_counts_from_the_exact_mean():
     high = np.nextafter(low, np.float32(2000))
     x = np.array([low, low, high, high]).reshape(2, 1, 1, 2)
     half = (float(high) - float(low)) / 2
-    for twin in (batchnorm_numba, batchnorm_readable):
-        mean, variance = twin.moments(x)
-        np.testing.assert_allclose(mean - 1000, half, rtol=1e-6)
-        np.testing.assert_allclose(variance, half**2, rtol=1e-6)
+    mean, variance = twin.moments(x)
+    np.testing.assert_allclose(mean - 1000, half, rtol=1e-6)
+    np.testing.assert_allclose(variance, half**2, rtol=1e-6)
 
 
-def test_gradient_sums_count_from_the_exact_mean():
+@TWINS
+def test_gradient_sums_count_from_the_exact_mean(twin):
     """The compiled sums subtract the mean as float32 has it, and must make up for the difference."""
     mean = np.array([1000.00003])  # float32 has 1000 and 1000.00006 here
     x = np.full((2, 1, 256, 256), 1000, np.float32)
-    dy = np.ones_like(x)
-    for fast, slow in zip(
-        batchnorm_numba.gradient_sums(dy, x, mean), batchnorm_readable.gradient_sums(dy, x, mean)
-    ):
-        np.testing.assert_allclose(fast, slow, rtol=1e-6)
+    sum_dy, sum_dy_x = twin.gradient_sums(np.ones_like(x), x, mean)
+    np.testing.assert_allclose(sum_dy, x.size)
+    np.testing.assert_allclose(sum_dy_x, x.size * (1000 - 1000.00003), rtol=1e-6)

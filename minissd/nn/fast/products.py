@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 from numba import njit
 
 from minissd.compilation import inlined
@@ -29,6 +30,7 @@ PAIR = COLUMNS * LANES  # numbers in the columns of a wide tile
 EDGE = MANY_ROWS * PAIR
 AHEAD = 48  # rows of b that are asked for before they are needed
 DEPTH = 256  # rows of b that are read for one strip after the other, and stay in the innermost cache
+NONE = np.intp(0)  # for a literal 0, Numba would compile once more
 NO_LIMIT = -math.inf  # lower than every product: no ReLU
 
 
@@ -106,7 +108,9 @@ def multiply(a, i, a_row, rows, b, j, chunk_step, depth, columns, start, c, low,
     edge = local_memory(EDGE)
     while r < rows:
         tall = rows - r > 2 * ROWS
-        strip(a, i + r * a_row, a_row, b, j, chunk_step, depth, start, c, 0, low, edge, 0, width, tall, wide)
+        strip(
+            a, i + r * a_row, a_row, b, j, chunk_step, depth, start, c, NONE, low, edge, NONE, width, tall, wide
+        )
         count = MANY_ROWS if tall else ROWS
         for k in range(min(count, rows - r)):
             copy(edge, k * width, y, o + (r + k) * y_row, columns)

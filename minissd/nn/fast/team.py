@@ -244,7 +244,7 @@ def _task(context, builder, description, signature, pointer_type):
     return function
 
 
-@njit(nogil=True, forceinline=True)
+@njit(nogil=True, inline="always")
 def share_out(mailbox, pieces, kernel, arguments):
     """Call ``kernel(thread, piece, *arguments)`` for ``range(pieces)``, on as many threads as have time.
 

@@ -13,6 +13,7 @@ from numba import njit
 
 from minissd.compilation import inlined
 from minissd.nn.fast.maps import Map
+from minissd.nn.fast.products import NONE
 from minissd.nn.fast.prefetch import prefetch
 from minissd.nn.fast.simd import (
     LANES,
@@ -97,7 +98,7 @@ def read_input_tile(x, tile, grid, v, o, point_step):
         square = local_memory(INPUT_SQUARE)
         for c in range(0, channels, LANES):
             copy_square(x, image, row, column, c, INPUT_SIDE, step, square)
-            transform_input(square, 0, INPUT_SIDE * LANES, LANES, scratch, v, o + c, point_step)
+            transform_input(square, NONE, INPUT_SIDE * LANES, LANES, scratch, v, o + c, point_step)
 
 
 @inlined
@@ -128,7 +129,7 @@ def read_gradient_tile(dy, tile, grid, d, o, chunk_step, point_step):
         for c in range(0, channels, LANES):
             target = o + c // LANES * chunk_step
             copy_square(dy, image, row, column, c, OUTPUT_SIDE, step, square)
-            transform_gradient(square, 0, OUTPUT_SIDE * LANES, LANES, scratch, d, target, point_step)
+            transform_gradient(square, NONE, OUTPUT_SIDE * LANES, LANES, scratch, d, target, point_step)
 
 
 @njit(nogil=True)
