@@ -136,6 +136,8 @@ class SSD(Layer):
     def backward(self, dloc, dconf):
         """Fill `grads` from the gradients of the predictions; mirror image of `forward`.
 
+        What `forward` kept is used up, layer by layer, so that its memory serves the rest of the pass.
+
         Parameters
         ----------
         dloc : ndarray, (N, P, 4)
@@ -155,10 +157,13 @@ class SSD(Layer):
         for stage, norm, head, num_priors in self._stages_backwards():
             start = end - num_priors
             dsource = head.backward(dloc[:, start:end], dconf[:, start:end])
+            head.forget()
             if norm:
                 dsource = norm.backward(dsource)
-            dx = dsource if dx is None else dsource + dx  # the map feeds its head and the next stage
-            dx = stage.backward(dx)
+                norm.forget()
+            if dx is not None:
+                dsource += dx  # the map feeds its head and the next stage
+            dx = stage.backward(dsource, forget=True)
             end = start
         return dx
 

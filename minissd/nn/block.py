@@ -64,6 +64,11 @@ class ConvBlock(Layer):
         """Return dx and fill ``grads``."""
         return self.conv.backward(self.norm.backward(dy) if self.norm else dy)
 
+    def forget(self):
+        """See `Layer.forget`."""
+        for layer in self.layers.values():
+            layer.forget()
+
     def train(self, training=True):
         """Switch all parts to training or to inference; returns the layer."""
         for layer in self.layers.values():

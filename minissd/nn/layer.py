@@ -58,6 +58,10 @@ class Layer:
                 store[name] = array.astype(dtype)
         return self
 
+    def forget(self):
+        """Drop what the last `forward` kept; a backward pass then needs another forward pass."""
+        self._saved = None
+
     def _save(self, *values):
         """Keep `values` for the backward pass, in training mode only."""
         self._saved = values if self.training else None

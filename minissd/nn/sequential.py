@@ -45,11 +45,22 @@ class Sequential(Layer):
                 trace[name] = x
         return x
 
-    def backward(self, dy):
-        """Run all layers backwards and return the gradient for the input of the first."""
+    def backward(self, dy, forget=False):
+        """Run all layers backwards and return the gradient for the input of the first.
+
+        With `forget`, every layer then drops what it kept from `forward`, so that the memory serves the
+        layers before it.
+        """
         for layer in reversed(self.layers.values()):
             dy = layer.backward(dy)
+            if forget:
+                layer.forget()
         return dy
+
+    def forget(self):
+        """See `Layer.forget`."""
+        for layer in self.layers.values():
+            layer.forget()
 
     def train(self, training=True):
         """Switch every layer to training or to inference; returns the layer."""

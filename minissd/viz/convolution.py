@@ -100,7 +100,7 @@ def draw_register_tile(rows=14, vectors=2, lanes=16):
         Patch(
             facecolor=RIGHT, edgecolor=GRID, label=f"{vectors} vectors of {lanes}, a row of the right matrix"
         ),
-        Patch(facecolor=PAPER, edgecolor=INK, label=f"{rows * vectors} sums, one register each"),
+        Patch(facecolor=PAPER, edgecolor=INK, label=f"{rows * vectors} sums that stay in registers"),
     ]
     title = (
         f"One step reads {rows} + {columns} numbers and adds {rows} × {columns} = {rows * columns} products"

@@ -171,7 +171,7 @@ def _weight_gradient(x, dy, weight_shape, geometry):
     parts = 1 if _by_chunks(size, places, outputs) else team().size
     geometry = _blocked(geometry, taps * inputs, places, parts == 1)
     buffers = workspace()
-    w = buffers.buffer("weight gradient", parts * size)
+    w = buffers.buffer("weights", parts * size)
     kernels.correlate(
         team().mailbox,
         x.reshape(-1),
@@ -181,7 +181,7 @@ def _weight_gradient(x, dy, weight_shape, geometry):
         geometry,
         parts,
         buffers.buffer("patches", (parts * geometry.block + MANY_ROWS) * geometry.row),
-        buffers.buffer("gradients", parts * geometry.block * chunks * LANES),
+        buffers.buffer("products", parts * geometry.block * chunks * LANES),
         w,
     )
     kernels.unpack_gradient(team().mailbox, w, parts, size, taps, outputs, inputs, dweight.reshape(-1))

@@ -177,7 +177,7 @@ def _weight_gradient(x, dy, weight_shape, padding, dilation):
     most = PAIRS_BY_POINTS if parts == 1 else _fitting(inputs + outputs)
     block = _block(min(most, grid.tiles), inputs, outputs, parts == 1)
     buffers = workspace()
-    u = buffers.buffer("weight gradient", parts * size)
+    u = buffers.buffer("weights", parts * size)
     kernels.correlate(
         team().mailbox,
         x.reshape(-1),
@@ -189,7 +189,7 @@ def _weight_gradient(x, dy, weight_shape, padding, dilation):
         block,
         parts,
         buffers.buffer("input tiles", parts * POINTS * block.v_point),
-        buffers.buffer("gradient tiles", parts * POINTS * chunks * LANES * block.tiles),
+        buffers.buffer("products", parts * POINTS * chunks * LANES * block.tiles),
         u,
     )
     weights.unpack_gradient(team().mailbox, u, parts, size, rows, outputs, inputs, dweight.reshape(-1))

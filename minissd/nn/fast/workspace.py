@@ -4,32 +4,24 @@ Fresh memory is slow: the operating system hands it out in pages of zeros, one i
 therefore has a workspace, which keeps two kinds of memory from call to call: *buffers* for what the kernels
 need while they run, and *maps*, the results of layers. Within ``with workspace:`` the kernels take both from
 there; elsewhere they take fresh memory for their results and a workspace of the thread for their buffers.
-
-A map is handed out again when nobody holds it any more. Python counts the holders of every object, and a view
-of an array holds the array; so the result of a layer stays what it is for as long as somebody can see it.
 """
 
 from __future__ import annotations
 
 import math
-import sys
 import threading
 
 import numpy as np
 
-CACHE_LINE = 64  # bytes
-WASTE = 1.5  # a map may get so many times the memory that it needs
+from minissd.nn.fast.arena import CACHE_LINE, Arena
 
 
 def aligned_zeros(*shape):
     """Zeros (float32) that begin on a cache line, so that no vector lies across two."""
     size = math.prod(shape)
-    return _aligned(np.zeros(size + CACHE_LINE // 4, np.float32), size).reshape(shape)
-
-
-def _aligned(memory, size):
+    memory = np.zeros(size + CACHE_LINE // 4, np.float32)
     start = -(memory.ctypes.data // 4) % (CACHE_LINE // 4)
-    return memory[start : start + size]
+    return memory[start : start + size].reshape(shape)
 
 
 class Workspace(threading.local):
@@ -54,8 +46,7 @@ class Workspace(threading.local):
 
     def __init__(self):
         self._buffers: dict[str, np.ndarray] = {}
-        self._maps: list[np.ndarray] = []
-        self._used: set[int] = set()  # identities of the maps handed out since the last `tidy`
+        self._maps = Arena()
         self._outside: list[Workspace | None] = []
 
     def __enter__(self):
@@ -79,43 +70,21 @@ class Workspace(threading.local):
 
     def map(self, size):
         """Memory of `size` float32 with any content that nobody else holds."""
-        needed = size + CACHE_LINE // 4
-        best = None
-        for number in range(len(self._maps)):
-            fits = needed <= self._maps[number].size <= WASTE * needed
-            if fits and _is_free(self._maps, number):
-                if best is None or self._maps[number].size < self._maps[best].size:
-                    best = number
-        if best is None:
-            best = len(self._maps)
-            self._maps.append(np.empty(needed, np.float32))
-        self._used.add(id(self._maps[best]))
-        return _aligned(self._maps[best], size)
+        return self._maps.take(size)
 
     def tidy(self):
-        """Give back the maps that were not used since the last time: another size of batch needs others."""
-        kept = range(len(self._maps))
-        self._maps = [self._maps[n] for n in kept if id(self._maps[n]) in self._used or not _is_free(self._maps, n)]
-        self._used.clear()
+        """Give back what was not used for maps since the last time: another size of batch needs less."""
+        self._maps.tidy()
 
     @property
     def nbytes(self):
         """Bytes held."""
-        return sum(memory.nbytes for memory in [*self._buffers.values(), *self._maps])
+        return sum(memory.nbytes for memory in self._buffers.values()) + self._maps.nbytes
 
     def release(self):
         """Give all memory back."""
         self._buffers.clear()
-        self._maps.clear()
-        self._used.clear()
-
-
-def _is_free(maps, number):
-    """Whether the list alone holds the array."""
-    return sys.getrefcount(maps[number]) <= _HELD_BY_A_LIST
-
-
-_HELD_BY_A_LIST = (lambda maps, number: sys.getrefcount(maps[number]))([np.empty(0)], 0)
+        self._maps = Arena()
 
 
 class _Current(threading.local):
