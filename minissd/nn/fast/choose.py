@@ -13,7 +13,7 @@ import numpy as np
 from minissd.errors import InputError
 from minissd.nn import conv_im2col
 from minissd.nn.conv_shape import output_side
-from minissd.nn.fast import direct, winograd
+from minissd.nn.fast import direct, stem, winograd
 from minissd.nn.fast.layout import is_float32
 from minissd.nn.fast.simd import LANES
 from minissd.nn.fast.sums import checksum
@@ -119,6 +119,8 @@ def best(x_shape, weight_shape, stride, padding, dilation, packed=False):
     >>> best((1, 64, 3, 3), (64, 64, 3, 3), 1, 1, 1) is direct  # a small map
     True
     """
+    if stem.fits(x_shape, weight_shape, stride, padding, dilation):
+        return stem
     if weight_shape[2:] != (3, 3) or stride != 1 or weight_shape[1] < LANES:
         return direct
     height, width = (output_side(side, 3, 1, padding, dilation) for side in x_shape[2:])

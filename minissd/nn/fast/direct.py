@@ -60,18 +60,20 @@ def forward(x, weight, bias, stride, padding, dilation, relu=False, packed=None)
 
 def backward(dy, x, weight, stride, padding, dilation, need_dx=True, need_dbias=True):
     """Return dx, dweight, dbias; the mirror image of `forward`."""
-    dy, kernel = nhwc(dy), weight.shape[2]
-    dweight = _weight_gradient(nhwc(x), dy, weight.shape, (kernel, stride, padding, dilation))
-    dx = None
-    if need_dx:
-        packed = pack(weight, transpose=True, rotate=stride == 1, out=_weights_buffer(weight))
-    if need_dx and stride == 1:
-        # The kernel reaches (K - 1) d places back from the last place that an input was used for.
-        geometry = kernel, 1, dilation * (kernel - 1) - padding, dilation
-        dx = _convolve(dy, packed, None, x.shape, geometry)
-    elif need_dx:
-        dx = _send_back(dy, packed, x.shape, (kernel, stride, padding, dilation))
+    dy = nhwc(dy)
+    dweight = _weight_gradient(nhwc(x), dy, weight.shape, (weight.shape[2], stride, padding, dilation))
+    dx = input_gradient(dy, weight, x.shape, stride, padding, dilation) if need_dx else None
     return dx, dweight, channel_sums(dy) if need_dbias else None
+
+
+def input_gradient(dy, weight, x_shape, stride, padding, dilation):
+    """Return dx for dy (N, H', W', O)."""
+    kernel = weight.shape[2]
+    packed = pack(weight, transpose=True, rotate=stride == 1, out=_weights_buffer(weight))
+    if stride > 1:
+        return _send_back(dy, packed, x_shape, (kernel, stride, padding, dilation))
+    # The kernel reaches (K - 1) d places back from the last place that an input was used for.
+    return _convolve(dy, packed, None, x_shape, (kernel, 1, dilation * (kernel - 1) - padding, dilation))
 
 
 def pack(weight, transpose=False, rotate=False, out=None):

@@ -172,12 +172,16 @@ def stream(typing_context, array, index, value):
     """
 
     def emit(context, builder, signature, args):
-        instruction = builder.store(args[2], address(builder, *args[:2]), align=4 * LANES)
-        one = ir.Constant(INT32, 1)
-        instruction.set_metadata("nontemporal", builder.module.add_metadata([one]))
+        emit_stream(builder, *args)
         return context.get_dummy_value()
 
     return types.void(array, types.intp, vector), emit
+
+
+def emit_stream(builder, pointer, index, value):
+    """Emit the code of `stream`; for other intrinsics."""
+    instruction = builder.store(value, address(builder, pointer, index), align=4 * LANES)
+    instruction.set_metadata("nontemporal", builder.module.add_metadata([ir.Constant(INT32, 1)]))
 
 
 @intrinsic

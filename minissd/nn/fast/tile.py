@@ -24,7 +24,7 @@ from numba import types
 from numba.core.datamodel import models
 from numba.extending import intrinsic, register_model
 
-from minissd.nn.fast.simd import FLOAT, HAS_AVX512, LANES, VECTOR, address, splat, vector
+from minissd.nn.fast.simd import FLOAT, HAS_AVX512, LANES, VECTOR, address, emit_stream, splat, vector
 
 ROWS = 6
 MANY_ROWS = 14 if HAS_AVX512 else 6
@@ -89,6 +89,20 @@ def store_tile(typing_context, tile, array, index, row_step, column_step):
             where = _offset(builder, index, (row, row_step), (column, column_step))
             pointer = address(builder, array, where)
             builder.store(builder.extract_value(tile, place), pointer, align=4)
+        return context.get_dummy_value()
+
+    return types.void(tile, array, types.intp, types.intp, types.intp), emit
+
+
+@intrinsic
+def stream_tile(typing_context, tile, array, index, row_step, column_step):
+    """`store_tile` past the caches, see `minissd.nn.fast.simd.stream`."""
+
+    def emit(context, builder, signature, args):
+        tile, array, index, row_step, column_step = args
+        for place, row, column in signature.args[0].places():
+            where = _offset(builder, index, (row, row_step), (column, column_step))
+            emit_stream(builder, array, where, builder.extract_value(tile, place))
         return context.get_dummy_value()
 
     return types.void(tile, array, types.intp, types.intp, types.intp), emit
