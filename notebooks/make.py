@@ -79,7 +79,9 @@ def make(notebook, folder):
         if cell.cell_type == "code":
             cell.outputs, cell.execution_count = [], None
     resources = {"metadata": {"path": str(folder)}}
-    client = NotebookClient(made, TIMEOUT, kernel_name="python3", record_timing=False, resources=resources)
+    client = NotebookClient(
+        made, timeout=TIMEOUT, kernel_name="python3", record_timing=False, resources=resources
+    )
     client.execute()
     return normalise(made)
 

@@ -169,7 +169,7 @@ class SSD(Layer):
 
     def train(self, training=True):
         """Switch every layer to training or to inference; returns the model."""
-        for layer in self.layers.values():
+        for layer in [*self.stages, *self.layers.values()]:
             layer.train(training)
         self.training = training
         return self

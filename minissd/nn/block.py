@@ -54,11 +54,15 @@ class ConvBlock(Layer):
 
     def forward(self, x):
         """Return the map after the ReLU."""
-        if self.norm is None:
-            return self.conv.forward(x)
-        if self.training:
-            return self.norm.forward(self.conv.forward(x))
-        return self.conv.infer(x, *self.norm.inference_affine(), relu=True)
+        if not self.training:
+            return self.infer(x)
+        y = self.conv.forward(x)
+        return self.norm.forward(y) if self.norm else y
+
+    def infer(self, x, pool=None):
+        """`forward` at inference, and max pooling behind it where it is given: all in one pass."""
+        affine = self.norm.inference_affine() if self.norm else ()
+        return self.conv.infer(x, *affine, relu=True, pool=pool)
 
     def backward(self, dy):
         """Return dx and fill ``grads``."""

@@ -139,32 +139,39 @@ class Conv2d(Layer):
         self._save(x, y if self.relu else None)
         return y
 
-    def infer(self, x, scale, shift, relu):
-        """Convolve, scale every output channel and add to it: with the normalisation behind, at inference.
+    def infer(self, x, scale=None, shift=None, relu=False, pool=None):
+        """Convolve together with what follows, at inference.
 
         Parameters
         ----------
         x : ndarray, (N, I, H, W)
-        scale, shift : ndarray, (O,)
+        scale, shift : ndarray, (O,), optional
+            Factor and summand of every output channel, as of a normalisation; `shift` replaces the bias.
         relu : bool
-            Whether to return ``max(y, 0)``.
+            Whether a ReLU comes next.
+        pool : MaxPool2d, optional
+            Max pooling at the end.
 
         Returns
         -------
         ndarray, (N, O, H', W')
         """
         self._output_shape(x)
-        return self._convolve(x, shift.astype(x.dtype), relu, scale)
+        bias = self.params.get("bias") if shift is None else shift
+        return self._convolve(x, None if bias is None else bias.astype(x.dtype), relu, scale, pool)
 
-    def _convolve(self, x, bias, relu, scale=None):
+    def _convolve(self, x, bias, relu, scale=None, pool=None):
         """Let the algorithm do as much as it can."""
         algorithm, weight = ALGORITHMS[self.algorithm], self.params["weight"].astype(x.dtype, copy=False)
         if getattr(algorithm, "fuses", False):
             packed = None if self.training else self._packed
-            return algorithm.forward(x, weight, bias, *self.geometry, relu=relu, scale=scale, packed=packed)
+            return algorithm.forward(
+                x, weight, bias, *self.geometry, relu=relu, scale=scale, packed=packed, pool=pool
+            )
         weight = weight if scale is None else (weight * scale[:, None, None, None]).astype(x.dtype)
         y = algorithm.forward(x, weight, bias, *self.geometry)
-        return get_array_module(y).maximum(y, 0, out=y) if relu else y  # nobody else holds y
+        y = get_array_module(y).maximum(y, 0, out=y) if relu else y  # nobody else holds y
+        return pool.forward(y) if pool else y
 
     def backward(self, dy):
         """Return dx and fill ``grads``.

@@ -54,6 +54,10 @@ class MaxPool2d(Layer):
         windows = -(-reach // self.stride) + 1
         return windows - 1 if (windows - 1) * self.stride >= side + self.padding else windows
 
+    def is_2x2(self):
+        """Whether the windows are 2x2, side by side, as almost everywhere."""
+        return self.kernel_size == self.stride == 2 and self.padding == 0
+
     def forward(self, x):
         """Pool a batch (N, C, H, W); returns (N, C, H', W')."""
         self._check_input(x)

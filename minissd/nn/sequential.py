@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from minissd.errors import InputError
+from minissd.nn.block import ConvBlock
 from minissd.nn.layer import Layer
 from minissd.nn.parameters import NamedArrays
+from minissd.nn.pooling import MaxPool2d
 
 
 class Sequential(Layer):
@@ -38,11 +40,26 @@ class Sequential(Layer):
         self.buffers = NamedArrays(self.layers, "buffers")
 
     def forward(self, x, trace=None):
-        """Run all layers; `trace`, a dictionary, receives the output of each by name."""
+        """Run all layers; `trace`, a dictionary, receives the output of each by name.
+
+        At inference without a trace, convolution and pooling are one pass.
+        """
+        if trace is None and not self.training:
+            return self._infer(x)
         for name, layer in self.layers.items():
             x = layer.forward(x)
             if trace is not None:
                 trace[name] = x
+        return x
+
+    def _infer(self, x):
+        layers = list(self.layers.values())
+        while layers:
+            layer = layers.pop(0)
+            if isinstance(layer, ConvBlock) and layers and isinstance(layers[0], MaxPool2d):
+                x = layer.infer(x, pool=layers.pop(0))
+            else:
+                x = layer.forward(x)
         return x
 
     def backward(self, dy, forget=False):

@@ -85,12 +85,14 @@ def test_one_prior_speaks_where_its_cell_is_lit():
 
 def test_the_first_map_gets_gradients_from_its_head_and_from_the_next_stage(rng):
     model = SSD(TWO_MAPS, rng).astype(np.float64)
-    loc, conf = model.forward(rng.standard_normal((1, 3, 32, 32)))
+    images = rng.standard_normal((1, 3, 32, 32))
+    loc, conf = model.forward(images)
     dloc, dconf = rng.standard_normal(loc.shape), rng.standard_normal(conf.shape)
     rows = 4 * 4 * TWO_MAPS.boxes_per_cell[0]
 
     def gradient_of_first_stage(near, far):
         scale = np.r_[np.full(rows, near), np.full(loc.shape[1] - rows, far)][None, :, None]
+        model.forward(images)  # its backward pass uses up what was kept
         model.backward(dloc * scale, dconf * scale)
         return model.grads["conv1.weight"].copy()
 

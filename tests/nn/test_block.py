@@ -1,4 +1,4 @@
-"""The convolution block: what it stands for, and what its trick with the memory must not break."""
+"""The convolution block: what it stands for, in training and folded together at inference."""
 
 import numpy as np
 import pytest
@@ -68,6 +68,57 @@ def test_reusing_memory_touches_neither_the_input_nor_an_earlier_output(rng):
     block.forward(x + 1)
     np.testing.assert_array_equal(x, before)
     np.testing.assert_array_equal(first, kept)
+
+
+@pytest.mark.parametrize("algorithm", ["loops", "im2col", "winograd", "direct", "auto"])
+@pytest.mark.parametrize(("dtype", "tolerance"), [(np.float64, 1e-12), (np.float32, 1e-6)])
+@pytest.mark.parametrize("shape", [(2, 3, 6, 5), (1, 17, 4, 9), (2, 2, 1, 7)])
+def test_at_inference_the_convolution_takes_the_normalisation_over(algorithm, dtype, tolerance, shape, rng):
+    """The formula of training, with the running statistics in the place of those of the batch."""
+    block = ConvBlock(shape[1], 4, 3, padding=1, batch_norm=True, rng=rng, algorithm=algorithm)
+    for name, array in (
+        ("norm.weight", [0.5, -2, 1, 3]),
+        ("norm.bias", rng.standard_normal(4)),
+        ("norm.running_mean", rng.standard_normal(4)),
+        ("norm.running_var", [0.01, 1, 4, 0.3]),
+    ):
+        store = block.buffers if "running" in name else block.params
+        store[name] = np.array(array, np.float32)
+    x = rng.standard_normal(shape).astype(dtype)
+    plain = Conv2d(shape[1], 4, 3, padding=1, bias=False, algorithm="im2col")
+    plain.params["weight"] = block.params["weight"]
+    mean, variance, gamma, beta = (
+        array.astype(np.float64)[:, None, None]
+        for array in (*block.buffers.values(), block.params["norm.weight"], block.params["norm.bias"])
+    )
+    normalised = (plain.forward(x.astype(np.float64)) - mean) / np.sqrt(variance + 1e-5)
+    expected = np.maximum(gamma * normalised + beta, 0)
+    y = block.eval().forward(x)
+    assert y.dtype == dtype
+    tolerance *= 5 if algorithm == "winograd" else 1  # its transforms round once more
+    assert np.abs(y - expected).max() < tolerance * expected.max()
+    assert 0.05 < (y == 0).mean() < 0.95
+    np.testing.assert_array_equal(block.forward(x), y)
+
+
+@BATCH_NORM
+def test_inference_keeps_nothing_and_changes_no_statistics(batch_norm, rng):
+    block = ConvBlock(2, 4, 3, padding=1, batch_norm=batch_norm, rng=rng).eval()
+    before = {name: buffer.copy() for name, buffer in block.buffers.items()}
+    y = block.forward(rng.standard_normal((2, 2, 5, 5)).astype(np.float32))
+    for name, buffer in block.buffers.items():
+        np.testing.assert_array_equal(buffer, before[name])
+    with pytest.raises(RuntimeError, match="forward pass in training mode"):
+        block.backward(y)
+
+
+@BATCH_NORM
+def test_what_is_not_a_number_is_seen(batch_norm, rng):
+    block = ConvBlock(2, 4, 3, padding=1, batch_norm=batch_norm, rng=rng)
+    x = rng.standard_normal((2, 2, 5, 5)).astype(np.float32)
+    x[0, 0, 2, 2] = np.nan
+    for training in (True, False):
+        assert np.isnan(block.train(training).forward(x)[0, :, 2, 2]).all()
 
 
 def test_training_and_inference_reach_the_parts():

@@ -1,118 +1,28 @@
 """All algorithms of convolution are one function: loops, im2col, Winograd and direct."""
 
-import threading
-
 import numpy as np
 import pytest
+from convolution_cases import (
+    ALGORITHMS,
+    TOLERANCE,
+    arrays,
+    assert_close,
+    channels_last,
+    every_other,
+    in_float64,
+    read_only,
+    run,
+    with_cases,
+)
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from minissd.errors import InputError
-from minissd.nn import conv_im2col, conv_loops, threads
+from minissd.nn import conv_im2col
 from minissd.nn.conv_shape import output_side
-from minissd.nn.fast import direct, sharing, winograd
-from minissd.nn.fast.choose import AUTO, DIRECT, WINOGRAD, best
-from minissd.nn.fast.layout import empty_channels_last, is_channels_last
-
-ALGORITHMS = {
-    "loops": conv_loops,
-    "im2col": conv_im2col,
-    "winograd": WINOGRAD,
-    "direct": DIRECT,
-    "auto": AUTO,
-}
-TOLERANCE = 2e-5  # of the largest value
-
-# input shape, output channels, kernel, stride, padding, dilation
-CASES = {
-    "one-tile": ((1, 16, 4, 4), 16, 3, 1, 1, 1),
-    "odd-sizes": ((2, 16, 13, 7), 32, 3, 1, 1, 1),
-    "ragged-channels": ((2, 5, 9, 6), 19, 3, 1, 1, 1),
-    "more-than-one-vector": ((1, 37, 6, 5), 50, 3, 1, 1, 1),
-    "one-channel": ((2, 1, 5, 5), 1, 3, 1, 1, 1),
-    "one-row": ((1, 3, 1, 9), 4, 3, 1, 1, 1),
-    "one-column": ((1, 3, 9, 1), 4, 3, 1, 1, 1),
-    "one-place": ((3, 2, 1, 1), 2, 3, 1, 1, 1),
-    "no-padding": ((1, 4, 8, 9), 3, 3, 1, 0, 1),
-    "padding-2": ((1, 4, 5, 6), 3, 3, 1, 2, 1),
-    "padding-beyond-the-kernel": ((1, 2, 4, 3), 3, 3, 1, 5, 1),
-    "dilation-2": ((2, 4, 11, 8), 5, 3, 1, 2, 2),
-    "dilation-6": ((1, 3, 19, 17), 5, 3, 1, 6, 6),
-    "dilation-above-the-side": ((1, 2, 3, 4), 3, 3, 1, 7, 7),
-    "many-channels-few-places": ((1, 96, 5, 5), 160, 3, 1, 1, 1),
-    "many-places": ((3, 8, 40, 44), 16, 3, 1, 1, 1),
-    "no-images": ((0, 4, 6, 6), 8, 3, 1, 1, 1),
-    "stride-2": ((2, 5, 10, 13), 18, 3, 2, 1, 1),
-    "stride-3": ((1, 20, 9, 8), 4, 2, 3, 0, 1),
-    "stride-2-dilated": ((1, 3, 12, 9), 4, 3, 2, 2, 2),
-    "stride-beyond-the-kernel": ((1, 3, 10, 10), 4, 2, 3, 1, 1),
-    "1x1": ((2, 33, 3, 5), 17, 1, 1, 0, 1),
-    "1x1-stride-2": ((1, 16, 5, 6), 8, 1, 2, 0, 1),
-    "1x1-padded": ((1, 2, 3, 2), 2, 1, 1, 1, 1),
-    "4x4-to-one-place": ((2, 16, 2, 2), 32, 4, 1, 1, 1),
-    "5x5-first-layer": ((1, 3, 12, 12), 8, 5, 1, 2, 1),
-    "stride-2-many-channels": ((1, 64, 9, 9), 160, 3, 2, 1, 1),
-}
-
-
-def applies(name, case):
-    """Winograd's algorithm is for 3x3 of stride 1; the loops would take minutes for the large ones."""
-    shape, outputs, kernel, stride, _, _ = CASES[case]
-    if name == "loops":
-        return np.prod(shape) * outputs < 20000
-    return name != "winograd" or (kernel, stride) == (3, 1)
-
-
-def with_cases(*names, cases=tuple(CASES)):
-    """Parametrise with every algorithm and every case that it is for."""
-    pairs = [(name, case) for name in names for case in cases if applies(name, case)]
-    return pytest.mark.parametrize(("name", "case"), pairs)
-
-
-def arrays(case, rng, dtype=np.float32):
-    """x, weight, bias, dy and (stride, padding, dilation) of a case."""
-    shape, outputs, kernel, *geometry = CASES[case]
-    sides = [output_side(side, kernel, *geometry) for side in shape[2:]]
-    x = rng.standard_normal(shape).astype(dtype)
-    weight = rng.standard_normal((outputs, shape[1], kernel, kernel)).astype(dtype)
-    dy = rng.standard_normal((shape[0], outputs, *sides)).astype(dtype)
-    return x, weight, rng.standard_normal(outputs).astype(dtype), dy, geometry
-
-
-def run(algorithm, x, weight, bias, dy, geometry):
-    y = algorithm.forward(x, weight, bias, *geometry)
-    return y, *algorithm.backward(dy, x, weight, *geometry)
-
-
-def assert_close(results, expected, tolerance=TOLERANCE):
-    for name, result, right in zip(("y", "dx", "dweight", "dbias"), results, expected):
-        assert result.shape == right.shape, name
-        if right.size:
-            error = np.abs(result - right).max() / max(np.abs(right).max(), 1e-30)
-            assert error < tolerance, f"{name}: largest error {error:.1e} of the largest value"
-
-
-def in_float64(x, weight, bias, dy, geometry):
-    return run(conv_im2col, *(a.astype(np.float64) for a in (x, weight, bias, dy)), geometry)
-
-
-def channels_last(x):
-    y = empty_channels_last(x.shape, x.dtype)
-    y[...] = x
-    return y
-
-
-def every_other(x):
-    """The same numbers in memory that has gaps and runs backwards."""
-    gaps = np.full((*x.shape[:3], 2 * x.shape[3]), np.nan, x.dtype)[..., ::-2]
-    gaps[...] = x
-    return gaps
-
-
-def read_only(x):
-    x = channels_last(x)
-    x.flags.writeable = False
-    return x
+from minissd.nn.fast import direct, winograd
+from minissd.nn.fast.choose import WINOGRAD, best
+from minissd.nn.fast.layout import is_channels_last
 
 
 @with_cases(*ALGORITHMS)
@@ -217,48 +127,6 @@ def test_nan_spoils_only_what_sees_it(algorithm, case, rng):
 
 
 @pytest.mark.parametrize("algorithm", [winograd, direct])
-@pytest.mark.parametrize("case", ["many-places", "many-channels-few-places"])
-def test_the_same_bits_every_time(algorithm, case, rng):
-    given_arrays = arrays(case, rng)
-    first = run(algorithm, *given_arrays)
-    for _ in range(3):
-        for again, once in zip(run(algorithm, *given_arrays), first):
-            np.testing.assert_array_equal(again, once)
-
-
-@pytest.mark.parametrize("count", [1, 2, 3, 5])
-@with_cases("winograd", "direct", cases=["many-places", "many-channels-few-places", "stride-2-many-channels"])
-def test_any_number_of_threads(name, case, count, rng, monkeypatch):
-    given_arrays = arrays(case, rng)
-    for module in (threads, sharing):
-        monkeypatch.setattr(module, "num_threads", lambda: count)
-    monkeypatch.setattr(sharing, "SMALL_WORK", 0)
-    assert_close(run(ALGORITHMS[name], *given_arrays), in_float64(*given_arrays))
-
-
-@pytest.mark.parametrize("algorithm", [winograd, direct])
-def test_callers_in_several_threads_do_not_meet(algorithm, rng):
-    """Different layers in different threads, again and again, with the buffers that belong to each."""
-    cases = ["many-places", "many-channels-few-places", "ragged-channels"]
-    inputs = [arrays(case, rng) for case in cases]
-    alone = [run(algorithm, *given_arrays) for given_arrays in inputs]
-    wrong = []
-
-    def work(number):
-        for _ in range(4):
-            for result, right in zip(run(algorithm, *inputs[number]), alone[number]):
-                if not np.array_equal(result, right):
-                    wrong.append(cases[number])
-
-    workers = [threading.Thread(target=work, args=(number,)) for number in range(len(cases))]
-    for worker in workers:
-        worker.start()
-    for worker in workers:
-        worker.join()
-    assert not wrong
-
-
-@pytest.mark.parametrize("algorithm", [winograd, direct])
 def test_packed_weights_give_the_same_bits(algorithm, rng):
     x, weight, bias, _, geometry = arrays("ragged-channels", rng)
     packed = algorithm.pack(weight)
@@ -284,16 +152,6 @@ def test_results_have_the_channels_last(algorithm, rng):
     y, dx, *_ = run(algorithm, x, weight, bias, dy, geometry)
     assert is_channels_last(y)
     assert is_channels_last(dx)
-
-
-@pytest.mark.parametrize("channels", [16, 64])
-def test_winograd_is_as_exact_as_it_can_be(channels, rng):
-    """With the points 0, +-sqrt(1/2), +-sqrt(2); the points 0, +-1, +-2 come to 6e-6."""
-    x = rng.random((1, channels, 24, 24)).astype(np.float32)  # positive, as after a ReLU
-    weight = (rng.standard_normal((channels, channels, 3, 3)) / np.sqrt(4.5 * channels)).astype(np.float32)
-    dy = rng.standard_normal((1, channels, 24, 24)).astype(np.float32)
-    given_arrays = x, weight, np.zeros(channels, np.float32), dy, (1, 1, 1)
-    assert_close(run(winograd, *given_arrays), in_float64(*given_arrays), tolerance=3e-6)
 
 
 @pytest.mark.parametrize("name", ["winograd", "direct", "auto"])

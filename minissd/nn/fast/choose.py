@@ -44,7 +44,9 @@ class FastAlgorithm:
     def __init__(self, choose):
         self._choose = choose
 
-    def forward(self, x, weight, bias, stride, padding, dilation, relu=False, scale=None, packed=None):
+    def forward(
+        self, x, weight, bias, stride, padding, dilation, relu=False, scale=None, packed=None, pool=None
+    ):
         """Convolve; see `minissd.nn.Conv2d` for shapes.
 
         Parameters
@@ -57,18 +59,25 @@ class FastAlgorithm:
             Factor for the weights of every output channel.
         packed : PackedWeights, optional
             Where the weights are kept in the order in which they are read.
+        pool : MaxPool2d, optional
+            Max pooling behind the convolution; where the algorithm can, before the map is written.
         """
         geometry = stride, padding, dilation
         if not is_float32(x):
             weight = weight if scale is None else weight * scale[:, None, None, None]
             y = conv_im2col.forward(x, weight, bias, *geometry)
-            return y.clip(0) if relu else y
+            y = y.clip(0) if relu else y
+            return pool.forward(y) if pool else y
         module = self._choose(x.shape, weight.shape, *geometry, packed is not None)
         if packed is not None:
             packed = packed.of(module, weight, scale)
         elif scale is not None:
             weight = _scaled(weight, scale)
-        return module.forward(x, weight, bias, *geometry, relu=relu, packed=packed)
+        if pool and module is winograd and dilation == 1 and pool.is_2x2():
+            pooled = [pool.output_side(output_side(side, 3, *geometry)) for side in x.shape[2:]]
+            return winograd.forward(x, weight, bias, *geometry, relu, packed, tuple(pooled))
+        y = module.forward(x, weight, bias, *geometry, relu=relu, packed=packed)
+        return pool.forward(y) if pool else y
 
     def backward(self, dy, x, weight, stride, padding, dilation, need_dx=True, need_dbias=True):
         """Return dx, dweight, dbias; None in place of what is not needed."""

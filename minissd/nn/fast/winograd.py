@@ -41,7 +41,7 @@ MANY_WEIGHTS = 1 << 20  # transformed, that should not pass through the cache of
 TILES_BY_POINTS, PAIRS_BY_POINTS = 392, 168  # that all threads work on at a time
 
 
-def forward(x, weight, bias, stride, padding, dilation, relu=False, packed=None):
+def forward(x, weight, bias, stride, padding, dilation, relu=False, packed=None, pooled=None):
     """Convolve; see `minissd.nn.Conv2d` for shapes.
 
     Parameters
@@ -57,6 +57,9 @@ def forward(x, weight, bias, stride, padding, dilation, relu=False, packed=None)
         Whether to return ``max(y, 0)``.
     packed : ndarray, optional
         `pack` of the weight, for a network whose weights do not change.
+    pooled : (int, int), optional
+        Height and width of the output after max pooling 2x2 with stride 2, to be done before it is written;
+        for a `dilation` of 1.
 
     Returns
     -------
@@ -64,7 +67,7 @@ def forward(x, weight, bias, stride, padding, dilation, relu=False, packed=None)
     """
     packed = pack(weight, out=_weights_buffer(weight)) if packed is None else packed
     y_shape = (len(x), len(weight), *(output_side(side, 3, 1, padding, dilation) for side in x.shape[2:]))
-    return _convolve(x, packed, bias, y_shape, padding, dilation, relu)
+    return _convolve(x, packed, bias, y_shape, padding, dilation, relu, pooled)
 
 
 def backward(dy, x, weight, stride, padding, dilation, need_dx=True, need_dbias=True):
@@ -124,22 +127,24 @@ def tile_origins(side, dilation):
     return np.concatenate([np.arange(first, side, step) for first in range(min(dilation, side))])
 
 
-def _grid(y_shape, padding, dilation, streams=False):
+def _grid(y_shape, padding, dilation, pooled=False, streams=False):
     """Where the tiles of a map (N, H, W, C) are; the origins are an array of their own."""
     rows, columns = (tile_origins(side, dilation) for side in y_shape[1:3])
     tiles = y_shape[0] * len(rows) * len(columns)
-    grid = Grid(0, len(rows), len(columns), tiles, dilation, padding, streams)
+    sizes = len(rows), len(columns), tiles, dilation, padding, *y_shape[1:3]
+    grid = Grid(0, *sizes, pooled, streams)
     return np.concatenate([rows, columns]), grid
 
 
-def _convolve(x, u, bias, y_shape, padding, dilation, relu=False):
+def _convolve(x, u, bias, y_shape, padding, dilation, relu=False, pooled=None):
     """Convolve with packed weights."""
-    x, y_view = nhwc(x), empty_channels_last(y_shape)
+    x, y_view = nhwc(x), empty_channels_last((*y_shape[:2], *(pooled or y_shape[2:])))
     if y_view.size == 0 or x.size == 0:
         return bias_only(y_view, bias, relu)
     y = nhwc(y_view)
     inputs, outputs = x.shape[3], y.shape[3]
-    origins, grid = _grid(y.shape, padding, dilation, is_streamed(y))
+    places = y_shape[0], *y_shape[2:]
+    origins, grid = _grid(places, padding, dilation, pooled is not None, pooled is None and is_streamed(y))
     by_points = u.size > MANY_WEIGHTS
     most = TILES_BY_POINTS if by_points else _fitting(inputs)
     block = _block(min(most, grid.tiles), inputs, outputs, by_points)

@@ -37,9 +37,10 @@ from minissd.nn.fast.winograd_transforms import (
     transform_output,
 )
 
-# Output rows and then columns where tiles begin, how many of each, tiles in all; dilation and padding. The tile
-# at (row, column) gives the outputs (row + i * dilation, column + j * dilation) for i, j < 4.
-Grid = namedtuple("Grid", "origins rows columns tiles dilation padding streams")
+# Output rows and then columns where tiles begin, how many of each, tiles in all; dilation and padding; height and
+# width of the output; whether it is pooled by 2x2, and whether it is written past the caches. The tile at
+# (row, column) gives the outputs (row + i * dilation, column + j * dilation) for i, j < 4.
+Grid = namedtuple("Grid", "origins rows columns tiles dilation padding height width pooled streams")
 
 SCRATCH = 2 * POINTS * LANES
 INPUT_SQUARE, OUTPUT_SQUARE = POINTS * LANES, OUTPUT_SIDE**2 * LANES
@@ -57,7 +58,8 @@ def place_of(tile, grid):
 @njit(nogil=True)
 def with_origins(grid, origins):
     """The grid with a pointer to the origins, which unlike an array costs nothing to hand on."""
-    return Grid(memory(origins), grid.rows, grid.columns, grid.tiles, grid.dilation, grid.padding, grid.streams)
+    sizes = grid.rows, grid.columns, grid.tiles, grid.dilation, grid.padding, grid.height, grid.width
+    return Grid(memory(origins), *sizes, grid.pooled, grid.streams)
 
 
 @njit(nogil=True)
@@ -135,23 +137,52 @@ def read_gradient_tile(dy, tile, grid, d, o, chunk_step, point_step):
 @njit(nogil=True)
 def write_output_tile(m, i, point_step, y, tile, grid, channel, bias, low):
     """Transform sixteen channels of a tile back and write them: ``max(result + bias, low)``."""
-    _, height, width, channels = y.shape
     image, top, left = place_of(tile, grid)
     scratch = local_memory(SCRATCH)
     transform_output(m, i, point_step, scratch)
-    count = min(LANES, channels - channel)
     offset, lowest = load(bias, channel), broadcast(low)
+    for k in range(OUTPUT_SIDE * OUTPUT_SIDE):
+        store(scratch, k * LANES, maximum(load(scratch, k * LANES) + offset, lowest))
+    if grid.pooled:
+        write_pooled(scratch, y, image, top, left, channel, grid)
+    else:
+        write_places(scratch, y, image, top, left, channel, grid)
+
+
+@njit(nogil=True)
+def write_places(scratch, y, image, top, left, channel, grid):
+    """Write those of the 4x4 outputs that lie on the map."""
+    channels = y.shape[3]
+    lanes = min(LANES, channels - channel)
     for i in range(OUTPUT_SIDE):
         row = top + i * grid.dilation
-        if row >= height:
+        if row >= grid.height:
             break
         for j in range(OUTPUT_SIDE):
             column = left + j * grid.dilation
-            if column >= width:
+            if column >= grid.width:
                 break
-            target = ((image * height + row) * width + column) * channels + channel
-            value = maximum(load(scratch, (i * OUTPUT_SIDE + j) * LANES) + offset, lowest)
+            target = ((image * grid.height + row) * grid.width + column) * channels + channel
+            value = load(scratch, (i * OUTPUT_SIDE + j) * LANES)
             if grid.streams:
                 stream(y.numbers, target, value)
             else:
-                store_lanes(y.numbers, target, value, count)
+                store_lanes(y.numbers, target, value, lanes)
+
+
+@njit(nogil=True)
+def write_pooled(scratch, y, image, top, left, channel, grid):
+    """Write the largest of every 2x2 outputs: a tile begins at an even place, so no window is cut in two."""
+    _, height, width, channels = y.shape
+    lanes = min(LANES, channels - channel)
+    for i in range(0, OUTPUT_SIDE, 2):
+        for j in range(0, OUTPUT_SIDE, 2):
+            row, column = (top + i) // 2, (left + j) // 2
+            if row >= height or column >= width:
+                continue
+            value = load(scratch, (i * OUTPUT_SIDE + j) * LANES)
+            for k in range(1, 4):
+                r, q = i + k // 2, j + k % 2
+                if top + r < grid.height and left + q < grid.width:
+                    value = maximum(load(scratch, (r * OUTPUT_SIDE + q) * LANES), value)
+            store_lanes(y.numbers, ((image * height + row) * width + column) * channels + channel, value, lanes)
