@@ -195,7 +195,9 @@ class Conv2d(Layer):
         needs = {}
         if getattr(algorithm, "fuses", False):
             needs["need_dbias"] = "bias" in self.params and dbias is None
-        dx, dweight, sums = algorithm.backward(dy, x, weight, *self.geometry, self.needs_input_gradient, **needs)
+        dx, dweight, sums = algorithm.backward(
+            dy, x, weight, *self.geometry, self.needs_input_gradient, **needs
+        )
         self.grads["weight"] = dweight
         if "bias" in self.params:
             self.grads["bias"] = sums if dbias is None else dbias

@@ -86,36 +86,29 @@ def test_a_map_is_used_again_only_when_nobody_holds_any_of_it(holder):
         assert address(other) >= end or address(other) + other.nbytes <= begin
     del held, other
     gc.collect()
-    assert begin in {address(memory.map(SIZE)) for _ in range(2)}
     again = [memory.map(SIZE), memory.map(SIZE)]
     assert begin in map(address, again)
 
 
 def test_a_map_that_another_thread_holds_is_not_used_again():
-    memory, go_on, dropped = Workspace(), threading.Event(), threading.Event()
+    memory, go_on = Workspace(), threading.Event()
+    held = [memory.map(SIZE)]
+    begin = address(held[0])
 
     def hold(array):
-        def run():
-            nonlocal array
-            go_on.wait()
-            array = None
-            dropped.set()
+        held.clear()
+        go_on.wait()
 
-        thread = threading.Thread(target=run)
-        thread.start()
-        return thread
-
-    map = memory.map(SIZE)
-    begin = address(map)
-    thread = hold(map)
-    del map
-    assert address(memory.map(SIZE)) != begin
+    thread = threading.Thread(target=hold, args=held)
+    thread.start()
+    while held:
+        pass
+    other = memory.map(SIZE)
+    assert address(other) != begin
     go_on.set()
-    dropped.wait()
     thread.join()
-    del thread, hold
-    gc.collect()
-    assert begin in [address(m) for m in (memory.map(SIZE), memory.map(SIZE))] or address(memory.map(SIZE)) == begin
+    del thread
+    assert begin in map(address, [memory.map(SIZE), memory.map(SIZE)])
 
 
 STEPS = st.lists(
@@ -146,9 +139,7 @@ def test_no_two_arrays_share_memory_whatever_happens(steps, least):
                 held.pop(sorted(held)[argument % len(held)])
             elif step == "tidy":
                 arena.tidy()
-            for number, array in held.items():
-                assert (array == number).all()
-            del array, number
+            assert all((array == filled).all() for filled, array in held.items())
         assert arena.nbytes >= sum(array.nbytes for array in held.values())
         held.clear()
         arena.tidy()

@@ -28,7 +28,7 @@ class Block:
         The array whose views are handed out. None for a block that was never handed out.
     """
 
-    __slots__ = ("start", "stop", "memory")
+    __slots__ = ("memory", "start", "stop")
 
     def __init__(self, start, stop, memory=None):
         self.start, self.stop, self.memory = start, stop, memory
@@ -48,25 +48,34 @@ class Chunk:
         self.blocks = [Block(0, size)]
         self.used = True
 
+    def is_free(self):
+        """Whether nothing of it is held."""
+        return all(block.is_free() for block in self.blocks)
+
     def join_free_blocks(self):
-        """Make one block of neighbours that are free; returns whether all are."""
+        """Make one block of neighbours that are free."""
         joined = []
         for block in self.blocks:
-            if joined and joined[-1].memory is None and block.is_free():
-                joined[-1].stop = block.stop
-            else:
-                joined.append(Block(block.start, block.stop) if block.is_free() else block)
+            if block.is_free():
+                block.memory = None  # from now on nobody can take this block as it was
+                if joined and joined[-1].memory is None:
+                    joined[-1].stop = block.stop
+                    continue
+            joined.append(block)
         self.blocks = joined
-        return len(joined) == 1 and joined[0].memory is None
 
-    def cut(self, number, size):
-        """Cut a block from the free block of this number."""
-        hole = self.blocks[number]
+    def holes(self, size):
+        """Blocks for at least so many numbers that were never handed out, or were joined."""
+        return (block for block in self.blocks if block.memory is None and block.stop - block.start >= size)
+
+    def cut(self, hole, size):
+        """Cut a block from the beginning of a hole."""
         # An array that does not own its memory, made from something that is no array: so views hold it.
         part = self.bytes[4 * hole.start : 4 * (hole.start + size)]
         block = Block(hole.start, hole.start + size, np.frombuffer(part, np.float32))
-        hole.start += size
-        self.blocks[number : number + 1] = [block, hole] if hole.start < hole.stop else [block]
+        rest = Block(block.stop, hole.stop)
+        number = self.blocks.index(hole)
+        self.blocks[number : number + 1] = [block, rest] if rest.start < rest.stop else [block]
         self.used = True
         return block
 
@@ -98,47 +107,40 @@ class Arena:
     def take(self, size):
         """Return `size` float32 with any content that nobody else holds."""
         rounded = max(-(-size // LINE), 1) * LINE
-        for block, chunk in self._blocks.get(rounded, ()):
+        blocks = self._blocks.setdefault(rounded, [])
+        for number, (block, chunk) in enumerate(blocks):
+            if block.memory is None:  # joined with its neighbours
+                del blocks[number]
+                return self.take(size)
             if block.is_free():
                 chunk.used = True
                 return block.memory[:size]
-        return self._cut(rounded).memory[:size]
+        blocks.append(self._cut(rounded))
+        return blocks[-1][0].memory[:size]
 
     def tidy(self):
         """Give back the chunks from which nothing was taken since the last time and nothing is held."""
         if not all(chunk.used for chunk in self._chunks):
-            free = [chunk.join_free_blocks() for chunk in self._chunks]
-            self._chunks = [c for c, is_free in zip(self._chunks, free) if c.used or not is_free]
-            self._index()
+            self._chunks = [chunk for chunk in self._chunks if chunk.used or not chunk.is_free()]
+            self._blocks = {}
+            for chunk in self._chunks:
+                chunk.join_free_blocks()
         for chunk in self._chunks:
             chunk.used = False
 
     def _cut(self, size):
-        """Cut a block from the smallest hole that it fits in, or from a new chunk."""
+        """Cut a block from the smallest hole that it fits in, or from a new chunk; block and chunk."""
         for chunk in self._chunks:
             chunk.join_free_blocks()
         holes = [
-            (block.stop - block.start, number, chunk)
-            for chunk in self._chunks
-            for number, block in enumerate(chunk.blocks)
-            if block.memory is None and block.stop - block.start >= size
+            (hole.stop - hole.start, hole, chunk) for chunk in self._chunks for hole in chunk.holes(size)
         ]
         if holes:
-            _, number, chunk = min(holes, key=lambda hole: hole[0])
-        else:
-            number, chunk = 0, Chunk(max(size, LEAST, self.nbytes // 4))
-            self._chunks.append(chunk)
-        block = chunk.cut(number, size)
-        self._index()
-        return block
-
-    def _index(self):
-        """Note the blocks by their sizes."""
-        self._blocks = {}
-        for chunk in self._chunks:
-            for block in chunk.blocks:
-                if block.memory is not None:
-                    self._blocks.setdefault(block.stop - block.start, []).append((block, chunk))
+            _, hole, chunk = min(holes, key=lambda item: item[0])
+            return chunk.cut(hole, size), chunk
+        chunk = Chunk(max(size, LEAST, self.nbytes // 4))
+        self._chunks.append(chunk)
+        return chunk.cut(chunk.blocks[0], size), chunk
 
 
 _block = Block(0, 0, np.empty(0))

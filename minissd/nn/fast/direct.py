@@ -19,7 +19,7 @@ import numpy as np
 from minissd.nn.conv_shape import output_side
 from minissd.nn.fast import direct_kernels as kernels
 from minissd.nn.fast.layout import empty_channels_last, nhwc
-from minissd.nn.fast.products import NO_LIMIT, PAIR, count_chunks, padded_rows
+from minissd.nn.fast.products import NO_LIMIT, count_chunks, padded_rows
 from minissd.nn.fast.simd import LANES
 from minissd.nn.fast.sums import bias_only, channel_sums, padded_bias
 from minissd.nn.fast.team import team
@@ -101,7 +101,10 @@ def pack(weight, transpose=False, rotate=False, out=None):
     if transpose:
         outputs, inputs, output_step, input_step = inputs, outputs, input_step, output_step
     start, tap_step = (taps - 1, -1) if rotate else (0, 1)
-    layout, size = (start, output_step, input_step, tap_step), count_chunks.py_func(outputs) * taps * inputs * LANES
+    layout, size = (
+        (start, output_step, input_step, tap_step),
+        count_chunks.py_func(outputs) * taps * inputs * LANES,
+    )
     w = aligned_zeros(size) if out is None else out[:size]
     kernels.pack(team().mailbox, weight.reshape(-1), layout, taps, outputs, inputs, w)
     return w
@@ -121,7 +124,9 @@ def _convolve(x, w, bias, y_shape, geometry, relu=False):
     y = nhwc(y_view)
     by_chunks = _by_chunks(w.size, y.size // y.shape[3], y.shape[3])
     geometry = _blocked(geometry, geometry[0] ** 2 * x.shape[3], y.size // y.shape[3], by_chunks)
-    room = (1 if by_chunks else team().size) * geometry.block + MANY_ROWS  # the last strip reads some rows more
+    room = (
+        1 if by_chunks else team().size
+    ) * geometry.block + MANY_ROWS  # the last strip reads some rows more
     kernels.convolve(
         team().mailbox,
         x.reshape(-1),

@@ -188,7 +188,11 @@ def copy_rows(thread, piece, dy, channels, begin, end, geometry, a):
 @njit(nogil=True)
 def send_back_chunk(thread, chunk, a, y_shape, begin, end, w, dx, geometry, m):
     """Add the gradient from some places to sixteen channels of dx."""
-    taps, m, depth = geometry.kernel * geometry.kernel, advance(m, thread * geometry.block * LANES), geometry.depth
+    taps, m, depth = (
+        geometry.kernel * geometry.kernel,
+        advance(m, thread * geometry.block * LANES),
+        geometry.depth,
+    )
     zeros = local_memory(PAIR)
     clear(zeros, 0, PAIR)
     for tap in range(taps):
@@ -227,7 +231,11 @@ def gather_pairs(thread, piece, x, dy, begin, end, geometry, a, d):
 @njit(nogil=True)
 def correlate_chunks(thread, piece, a, d, places, first, outputs, geometry, w):
     """The outer products of some places for some chunks, added to those from the places before."""
-    begin, d_chunk, w_chunk = piece * CHUNKS_PER_PIECE, geometry.block * LANES, padded_rows(geometry.depth) * LANES
+    begin, d_chunk, w_chunk = (
+        piece * CHUNKS_PER_PIECE,
+        geometry.block * LANES,
+        padded_rows(geometry.depth) * LANES,
+    )
     end = min(begin + CHUNKS_PER_PIECE, count_chunks(outputs))
     if first:
         clear(w, begin * w_chunk, (end - begin) * w_chunk)

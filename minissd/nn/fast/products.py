@@ -103,13 +103,45 @@ def multiply(a, i, a_row, rows, b, j, chunk_step, depth, columns, start, c, low,
             while r < whole:
                 tall = whole - r >= MANY_ROWS
                 x, p = i + r * a_row + k, o + r * y_row
-                strip(a, x, a_row, b, w, chunk_step, d, base, q + r * base_row, base_row, floor, y, p, y_row, tall, wide)
+                strip(
+                    a,
+                    x,
+                    a_row,
+                    b,
+                    w,
+                    chunk_step,
+                    d,
+                    base,
+                    q + r * base_row,
+                    base_row,
+                    floor,
+                    y,
+                    p,
+                    y_row,
+                    tall,
+                    wide,
+                )
                 r += MANY_ROWS if tall else ROWS
     edge = local_memory(EDGE)
     while r < rows:
         tall = rows - r > 2 * ROWS
         strip(
-            a, i + r * a_row, a_row, b, j, chunk_step, depth, start, c, NONE, low, edge, NONE, width, tall, wide
+            a,
+            i + r * a_row,
+            a_row,
+            b,
+            j,
+            chunk_step,
+            depth,
+            start,
+            c,
+            NONE,
+            low,
+            edge,
+            NONE,
+            width,
+            tall,
+            wide,
         )
         count = MANY_ROWS if tall else ROWS
         for k in range(min(count, rows - r)):

@@ -1,9 +1,9 @@
 """The first layer: 3x3 convolution of images with three channels; float32.
 
 Every output place looks at 3 x 9 numbers: so few that copying them into a patch, as `minissd.nn.fast.direct`
-does, takes longer than to multiply them. In an image with zeros around it nothing needs to be copied. The
-patches of neighbouring places begin `stride` * 3 numbers apart, and a patch is three runs of nine numbers, one
-in each of three image rows.
+does, takes longer than to multiply them. Here only the three image rows under a row of the output are copied,
+with zeros around them. The patches of neighbouring places begin `stride` * 3 numbers apart, and a patch is
+three runs of nine numbers, one in each of the rows.
 """
 
 from __future__ import annotations
@@ -15,9 +15,10 @@ from minissd.compilation import compiled
 from minissd.nn.conv_shape import output_side
 from minissd.nn.fast import direct, direct_kernels
 from minissd.nn.fast.layout import empty_channels_last, is_streamed, nhwc
-from minissd.nn.fast.products import NO_LIMIT, PAIR, padded_rows
+from minissd.nn.fast.maps import Map
 from minissd.nn.fast.prefetch import prefetch
-from minissd.nn.fast.simd import LANES, broadcast, clear, copy, memory
+from minissd.nn.fast.products import NO_LIMIT, PAIR, padded_rows
+from minissd.nn.fast.simd import LANES, advance, broadcast, clear, copy, memory
 from minissd.nn.fast.sums import channel_sums, padded_bias
 from minissd.nn.fast.team import share_out, team
 from minissd.nn.fast.tile import (
@@ -58,9 +59,11 @@ def forward(x, weight, bias, stride, padding, dilation, relu=False, packed=None)
     sides = (output_side(side, KERNEL, stride, padding, 1) for side in x.shape[2:])
     y = empty_channels_last((len(x), len(weight), *sides))
     view, low, bias = nhwc(y), 0.0 if relu else NO_LIMIT, padded_bias(bias, len(weight))
-    image, size = _with_border(x, padding)
     if y.size:
-        _convolve(team().mailbox, image, size, packed, bias, low, view, stride, is_streamed(view))
+        x = nhwc(x)
+        rows, length = _rows_buffer(x, padding)
+        geometry = stride, padding, length, is_streamed(view)
+        _convolve(team().mailbox, x, packed, bias, low, view, geometry, rows)
     return y
 
 
@@ -71,42 +74,36 @@ def backward(dy, x, weight, stride, padding, dilation, need_dx=True, need_dbias=
         dx = direct.input_gradient(dy_view, weight, x.shape, stride, padding, dilation)
     dweight = np.zeros(weight.shape, np.float32)
     if dy.size:
-        image, size = _with_border(x, padding)
+        x = nhwc(x)
+        rows, length = _rows_buffer(x, padding)
         parts, part = team().size, len(weight) * padded_rows.py_func(DEPTH)
         u = workspace().buffer("weights", parts * part)
-        _correlate(team().mailbox, image, size, dy_view, stride, parts, u)
+        _correlate(team().mailbox, x, dy_view, (stride, padding, length), parts, u, rows)
         arguments = parts, part, KERNEL * KERNEL, len(weight), CHANNELS, dweight.reshape(-1)
         direct_kernels.unpack_gradient(team().mailbox, u, *arguments)
     return dx, dweight, channel_sums(dy_view) if need_dbias else None
 
 
-def _with_border(x, padding):
-    """The images (N, H, W, 3) with zeros around them, flat, and for each the rows and the numbers in a row."""
-    x = nhwc(x)
-    n, height, width, _ = x.shape
-    row = (width + 2 * padding) * CHANNELS
-    image = workspace().buffer("image", n * (height + 2 * padding) * row + 2 * LANES)
-    _copy_rows(team().mailbox, x, padding, image, row)
-    return image, (height + 2 * padding, row)
-
-
 @njit(nogil=True)
-def _copy_row(thread, piece, x, shape, padding, image, row):
+def _read_rows(x, piece, shape, y_height, stride, padding, rows, length):
+    """Copy the three image rows under a row of the output map, with zeros around the image."""
     _, height, width, channels = shape
-    n, r = piece // (height + 2 * padding), piece % (height + 2 * padding) - padding
-    start, border, numbers = piece * row, padding * channels, width * channels
-    if 0 <= r < height:
-        clear(image, start, border)
-        copy(x, (n * height + r) * numbers, image, start + border, numbers)
-        clear(image, start + border + numbers, border)
-    else:
-        clear(image, start, row)
+    image, top = piece // y_height, piece % y_height * stride - padding
+    border, numbers = padding * channels, width * channels
+    for line in range(KERNEL):
+        o, r = line * length, top + line
+        if 0 <= r < height:
+            clear(rows, o, border)
+            copy(x, (image * height + r) * numbers, rows, o + border, numbers)
+            clear(rows, o + border + numbers, border)
+        else:
+            clear(rows, o, length)
 
 
-@compiled
-def _copy_rows(mailbox, x, padding, image, row):
-    rows = x.shape[0] * (x.shape[1] + 2 * padding)
-    share_out(mailbox, rows, _copy_row, (memory(x), x.shape, padding, memory(image), row))
+def _rows_buffer(x, padding):
+    """Room for three image rows with their borders for every thread, and the numbers in one."""
+    length = (x.shape[2] + 2 * padding) * CHANNELS
+    return workspace().buffer("patches", team().size * KERNEL * length + 2 * LANES), length
 
 
 def _strip(columns):
@@ -133,29 +130,31 @@ wide_strip, narrow_strip = _strip(COLUMNS), _strip(1)
 
 
 @njit(nogil=True)
-def _convolve_row(thread, piece, image, size, w, bias, low, y, shape, stride, streams):
+def _convolve_row(thread, piece, x, w, bias, low, y, geometry, rows):
     """One row of an output map. The last strip begins early, so that it ends with the row."""
-    _, height, width, channels = shape
-    rows, row = size
+    _, height, width, channels = y.shape
+    stride, padding, length, streams = geometry
+    rows, step = advance(rows, thread * KERNEL * length), stride * CHANNELS
+    _read_rows(x.numbers, piece, x.shape, height, stride, padding, rows, length)
     for t in range(0, width, MANY_ROWS):
         q = min(t, width - MANY_ROWS)
-        start = (piece // height * rows + piece % height * stride) * row + q * stride * CHANNELS
-        o, c = (piece * width + q) * channels, 0
+        i, o, c = q * step, (piece * width + q) * channels, 0
         while c < channels:
-            j = c * DEPTH
+            p = o + c
             if c + PAIR <= channels:
-                wide_strip(image, start, stride * CHANNELS, row, w, j, bias, c, low, y, o + c, channels, streams)
+                wide_strip(rows, i, step, length, w, c * DEPTH, bias, c, low, y.numbers, p, channels, streams)
                 c += PAIR
             else:
                 narrow_strip(
-                    image, start, stride * CHANNELS, row, w, j, bias, c, low, y, o + c, channels, streams
+                    rows, i, step, length, w, c * DEPTH, bias, c, low, y.numbers, p, channels, streams
                 )
                 c += LANES
 
 
 @compiled
-def _convolve(mailbox, image, size, w, bias, low, y, stride, streams):
-    arguments = memory(image), size, memory(w), memory(bias), low, memory(y), y.shape, stride, streams
+def _convolve(mailbox, x, w, bias, low, y, geometry, rows):
+    x, y = Map(memory(x), x.shape), Map(memory(y), y.shape)
+    arguments = x, memory(w), memory(bias), low, y, geometry, memory(rows)
     share_out(mailbox, y.shape[0] * y.shape[1], _convolve_row, arguments)
 
 
@@ -180,21 +179,22 @@ def _add_patches(a, i, step, row, dy, j, channels, places, u, o):
 
 
 @njit(nogil=True)
-def _correlate_rows(thread, piece, parts, image, size, dy, shape, stride, u):
+def _correlate_rows(thread, piece, parts, x, dy, geometry, u, rows):
     """One of some parts of the gradient: the sum over its share of the rows of the output maps."""
-    n, height, width, channels = shape
-    rows, row = size
+    n, height, width, channels = dy.shape
+    stride, padding, length = geometry
+    rows, step = advance(rows, thread * KERNEL * length), stride * CHANNELS
     panel = padded_rows(DEPTH) * LANES
     part = piece * channels // LANES * panel
     clear(u, part, channels // LANES * panel)
     for r in range(n * height * piece // parts, n * height * (piece + 1) // parts):
-        i = (r // height * rows + r % height * stride) * row
+        _read_rows(x.numbers, r, x.shape, height, stride, padding, rows, length)
         for c in range(0, channels, LANES):
-            o = part + c // LANES * panel
-            _add_patches(image, i, stride * CHANNELS, row, dy, r * width * channels + c, channels, width, u, o)
+            j, o = r * width * channels + c, part + c // LANES * panel
+            _add_patches(rows, 0, step, length, dy.numbers, j, channels, width, u, o)
 
 
 @compiled
-def _correlate(mailbox, image, size, dy, stride, parts, u):
-    arguments = parts, memory(image), size, memory(dy), dy.shape, stride, memory(u)
-    share_out(mailbox, parts, _correlate_rows, arguments)
+def _correlate(mailbox, x, dy, geometry, parts, u, rows):
+    x, dy = Map(memory(x), x.shape), Map(memory(dy), dy.shape)
+    share_out(mailbox, parts, _correlate_rows, (parts, x, dy, geometry, memory(u), memory(rows)))

@@ -124,7 +124,9 @@ def read(typing_context, mailbox, index):
     """A word of the mailbox, as it is now."""
 
     def emit(context, builder, signature, args):
-        return builder.load_atomic(_word(context, builder, mailbox, args[0], index.literal_value), "seq_cst", 8)
+        return builder.load_atomic(
+            _word(context, builder, mailbox, args[0], index.literal_value), "seq_cst", 8
+        )
 
     return types.int64(mailbox, index), emit
 

@@ -211,4 +211,6 @@ def _block(tiles, inputs, outputs, by_points):
     """The layout of a block of tiles; by points it holds the products for all outputs, else for one chunk."""
     v_tile, room = math.ceil(inputs / LANES) * LANES + LANES, tiles + ROWS
     m_point = (math.ceil(outputs / LANES) if by_points else COLUMNS) * LANES
-    return kernels.Block(tiles, room, inputs, outputs, v_tile, room * v_tile, POINTS * m_point + LANES, m_point)
+    return kernels.Block(
+        tiles, room, inputs, outputs, v_tile, room * v_tile, POINTS * m_point + LANES, m_point
+    )

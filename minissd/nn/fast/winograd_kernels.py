@@ -36,7 +36,12 @@ from minissd.nn.fast.products import (
 from minissd.nn.fast.simd import LANES, advance, clear, local_memory, memory
 from minissd.nn.fast.team import share_out
 from minissd.nn.fast.tile import COLUMNS, MANY_ROWS
-from minissd.nn.fast.winograd_tiles import read_gradient_tile, read_input_tile, with_origins, write_output_tile
+from minissd.nn.fast.winograd_tiles import (
+    read_gradient_tile,
+    read_input_tile,
+    with_origins,
+    write_output_tile,
+)
 from minissd.nn.fast.winograd_transforms import POINTS
 
 # How a block of tiles lies in memory: tiles in it, room for tiles (strips may do some too many), channels,
@@ -50,12 +55,29 @@ TILES_PER_PIECE = MANY_ROWS  # that a thread transforms at a time
 @njit(nogil=True)
 def multiply_tiles(v, tiles, u, point, chunk, block, m, o):
     """The product for one point: all tiles, one or two chunks."""
-    chunk_step, columns = POINTS * block.inputs * LANES, min(COLUMNS, count_chunks(block.outputs) - chunk) * LANES
+    chunk_step, columns = (
+        POINTS * block.inputs * LANES,
+        min(COLUMNS, count_chunks(block.outputs) - chunk) * LANES,
+    )
     i, j = point * block.v_point, (chunk * POINTS + point) * block.inputs * LANES
     zeros = local_memory(PAIR)
     clear(zeros, 0, PAIR)
     multiply(
-        v, i, block.v_tile, tiles, u, j, chunk_step, block.inputs, columns, zeros, 0, NO_LIMIT, m, o, block.m_tile
+        v,
+        i,
+        block.v_tile,
+        tiles,
+        u,
+        j,
+        chunk_step,
+        block.inputs,
+        columns,
+        zeros,
+        0,
+        NO_LIMIT,
+        m,
+        o,
+        block.m_tile,
     )
 
 

@@ -12,9 +12,8 @@ from collections import namedtuple
 from numba import njit
 
 from minissd.compilation import inlined
-from minissd.nn.fast.maps import Map
-from minissd.nn.fast.products import NONE
 from minissd.nn.fast.prefetch import prefetch
+from minissd.nn.fast.products import NONE
 from minissd.nn.fast.simd import (
     LANES,
     broadcast,
@@ -123,9 +122,7 @@ def read_gradient_tile(dy, tile, grid, d, o, chunk_step, point_step):
         for c in range(0, channels, LANES):
             target = o + c // LANES * chunk_step
             row_step = width * column_step
-            transform_gradient(
-                dy.numbers, start + c, row_step, column_step, scratch, d, target, point_step
-            )
+            transform_gradient(dy.numbers, start + c, row_step, column_step, scratch, d, target, point_step)
     else:
         square = local_memory(OUTPUT_SQUARE)
         for c in range(0, channels, LANES):
@@ -185,4 +182,6 @@ def write_pooled(scratch, y, image, top, left, channel, grid):
                 r, q = i + k // 2, j + k % 2
                 if top + r < grid.height and left + q < grid.width:
                     value = maximum(load(scratch, (r * OUTPUT_SIDE + q) * LANES), value)
-            store_lanes(y.numbers, ((image * height + row) * width + column) * channels + channel, value, lanes)
+            store_lanes(
+                y.numbers, ((image * height + row) * width + column) * channels + channel, value, lanes
+            )
