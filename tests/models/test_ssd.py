@@ -169,6 +169,16 @@ def test_inference_uses_running_statistics_and_keeps_nothing(rng):
         model.backward(np.zeros_like(together), np.zeros((*together.shape[:2], 3), np.float32))
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_watching_an_inference_changes_no_bit_of_it(dtype, rng):
+    """Without a trace, convolution and pooling are one pass."""
+    model = SSD(dataclasses.replace(TINY, num_classes=4), rng).eval()
+    x, trace = rng.standard_normal((2, 3, 256, 256)).astype(dtype), {}
+    for result, watched in zip(model.forward(x), model.forward(x, trace)):
+        np.testing.assert_array_equal(result, watched)
+    assert set(model.layers) <= {name.split(".")[0] for name in trace}
+
+
 def test_a_new_base_is_one_entry(monkeypatch, rng):
     """README's promise: a backbone is swapped by adding a function to BASES."""
     monkeypatch.setitem(BASES, "other", lambda config, rng: BASES["tiny"](config, rng))

@@ -4,7 +4,14 @@ import numpy as np
 import pytest
 
 from minissd.errors import InputError
-from minissd.nn import BatchNorm2d, GradientCheckError, L2Norm, batchnorm_readable, check_gradient, check_layer
+from minissd.nn import (
+    BatchNorm2d,
+    GradientCheckError,
+    L2Norm,
+    batchnorm_readable,
+    check_gradient,
+    check_layer,
+)
 from minissd.nn.fast import batchnorm as batchnorm_fast
 
 

@@ -98,7 +98,9 @@ def test_twins_agree_exactly(kernel, stride, padding, ceil_mode, height, width, 
     rng = np.random.default_rng(kernel + 10 * height + 100 * width)
     x = (rng.integers(0, values, (2, channels, height, width)) + shift).astype(np.float32)
     geometry = ((2, channels, *sides), kernel, stride, padding)
-    (y, winner), (y_readable, winner_readable) = (twin.pool(x, *geometry) for twin in (pool_fast, pool_readable))
+    (y, winner), (y_readable, winner_readable) = (
+        twin.pool(x, *geometry) for twin in (pool_fast, pool_readable)
+    )
     np.testing.assert_array_equal(y, y_readable)
     np.testing.assert_array_equal(winner, winner_readable)
     dy = rng.integers(-9, 9, y.shape).astype(np.float32)

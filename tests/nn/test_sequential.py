@@ -92,3 +92,66 @@ def test_backward_is_the_chain_rule_by_hand():
 def test_an_empty_chain_passes_its_input_on():
     x = np.ones((1, 2))
     assert Sequential([]).forward(x) is x
+
+
+def blocks_and_pools(algorithm, pool, batch_norm):
+    rng = np.random.default_rng(4)
+    options = {"padding": 1, "batch_norm": batch_norm, "algorithm": algorithm, "rng": rng}
+    first, second = ConvBlock(16, 20, 3, **options), ConvBlock(20, 16, 3, **options)
+    return Sequential([first, MaxPool2d(*pool), MaxPool2d(2, 1), second, MaxPool2d(*pool), ReLU()])
+
+
+@pytest.mark.parametrize("algorithm", ["im2col", "direct", "winograd", "auto"])
+@pytest.mark.parametrize("pool", [(2,), (2, 2, 0, True), (3, 1, 1)], ids=str)
+@pytest.mark.parametrize("batch_norm", [False, True])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_convolution_and_pooling_in_one_pass_give_the_same_bits(algorithm, pool, batch_norm, dtype, rng):
+    net = blocks_and_pools(algorithm, pool, batch_norm)
+    x = rng.standard_normal((2, 16, 19, 22)).astype(dtype)
+    net.forward(x)
+    net.eval()
+    trace = {}
+    np.testing.assert_array_equal(net.forward(x), net.forward(x, trace))
+    step_by_step = x
+    for name, layer in net.layers.items():
+        step_by_step = layer.forward(step_by_step)
+        np.testing.assert_array_equal(trace[name], step_by_step)
+    assert list(trace) == list(net.layers)
+    with pytest.raises(RuntimeError, match="forward pass in training mode"):
+        net.backward(step_by_step)
+
+
+def test_layers_that_are_made_from_others_are_called_as_they_are(rng):
+    """A block with a forward pass of its own must not be run as the block that it was made from."""
+
+    class Doubled(ConvBlock):
+        def forward(self, x):
+            return 2 * super().forward(x)
+
+    class Halved(MaxPool2d):
+        def forward(self, x):
+            return super().forward(x) / 4
+
+    x = rng.standard_normal((1, 2, 6, 6)).astype(np.float32)
+    for block, pool in ((Doubled(2, 3, 3), MaxPool2d(2)), (ConvBlock(2, 3, 3), Halved(2))):
+        net = Sequential([block, pool]).eval()
+        np.testing.assert_array_equal(net.forward(x), net.forward(x, {}))
+
+
+@pytest.mark.parametrize("algorithm", ["im2col", "direct", "winograd"])
+def test_a_map_smaller_than_the_window_is_named_at_inference_too(algorithm):
+    net = Sequential([ConvBlock(2, 3, 3, padding=1, algorithm=algorithm), MaxPool2d(2)])
+    for training in (True, False):
+        with pytest.raises(InputError, match="smaller than the window"):
+            net.train(training).forward(np.ones((1, 2, 1, 8), np.float32))
+
+
+def test_backward_may_use_up_what_forward_kept(rng):
+    net = blocks_and_pools("auto", (2,), True)
+    y = net.forward(rng.standard_normal((1, 16, 12, 12)).astype(np.float32))
+    dy = np.ones_like(y)
+    dx = net.backward(dy)
+    np.testing.assert_array_equal(net.backward(dy), dx)
+    np.testing.assert_array_equal(net.backward(dy, forget=True), dx)
+    with pytest.raises(RuntimeError, match="forward pass in training mode"):
+        net.backward(dy)

@@ -18,9 +18,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from minissd.errors import InputError
-from minissd.nn import conv_im2col
+from minissd.nn import MaxPool2d, conv_im2col
 from minissd.nn.conv_shape import output_side
-from minissd.nn.fast import direct, winograd
+from minissd.nn.fast import direct, stem, winograd
 from minissd.nn.fast.choose import WINOGRAD, best
 from minissd.nn.fast.layout import is_channels_last
 
@@ -154,6 +154,35 @@ def test_results_have_the_channels_last(algorithm, rng):
     assert is_channels_last(dx)
 
 
+@pytest.mark.parametrize("relu", [False, True])
+@pytest.mark.parametrize("pool", [(2,), (2, 2, 0, True), (3, 1, 1), (3, 2, 1, True), (2, 1)], ids=str)
+@with_cases(
+    "winograd",
+    "direct",
+    "auto",
+    cases=[
+        "odd-sizes",
+        "ragged-channels",
+        "many-weights",
+        "many-places",
+        "two-rows",
+        "padding-2",
+        "no-padding",
+        "dilation-2",
+        "no-images",
+        "one-tile-and-a-row",
+    ],
+)
+def test_pooling_behind_is_the_same_in_one_pass(name, case, pool, relu, rng):
+    """Also where the last window reaches over the edge, or the last row belongs to no window."""
+    x, weight, bias, _, geometry = arrays(case, rng)
+    layer, algorithm = MaxPool2d(*pool).eval(), ALGORITHMS[name]
+    together = algorithm.forward(x, weight, bias, *geometry, relu=relu, pool=layer)
+    apart = layer.forward(algorithm.forward(x, weight, bias, *geometry, relu=relu))
+    np.testing.assert_array_equal(together, apart)
+    assert is_channels_last(together)
+
+
 @pytest.mark.parametrize("name", ["winograd", "direct", "auto"])
 @pytest.mark.parametrize("case", ["odd-sizes", "dilation-2"])
 def test_float64_takes_the_readable_twin(name, case, rng):
@@ -175,7 +204,8 @@ def test_winograd_refuses_what_it_cannot_do(kernel, stride):
 @pytest.mark.parametrize(
     ("expected", "x_shape", "outputs", "geometry"),
     [
-        (direct, (8, 3, 256, 256), 16, (1, 1, 1)),  # too few channels
+        (stem, (8, 3, 256, 256), 16, (1, 1, 1)),
+        (direct, (8, 3, 256, 256), 20, (1, 1, 1)),  # too few channels
         (winograd, (8, 16, 128, 128), 32, (1, 1, 1)),
         (winograd, (8, 96, 8, 8), 96, (1, 1, 1)),
         (winograd, (1, 512, 38, 38), 512, (1, 1, 1)),

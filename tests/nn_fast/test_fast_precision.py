@@ -55,5 +55,3 @@ def test_winograd_is_as_exact_as_it_can_be(channels, rng):
     dy = rng.standard_normal((1, channels, 24, 24)).astype(np.float32)
     given_arrays = x, weight, np.zeros(channels, np.float32), dy, (1, 1, 1)
     assert_close(run(winograd, *given_arrays), in_float64(*given_arrays), tolerance=3e-6)
-
-

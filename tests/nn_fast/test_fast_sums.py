@@ -8,7 +8,15 @@ from hypothesis import strategies as st
 from minissd.nn.fast import sums
 from minissd.nn.fast.layout import empty_channels_last, is_channels_last
 
-SHAPES = [(1, 1, 1, 1), (2, 3, 5, 7), (1, 16, 32, 16), (1, 5, 27, 19), (3, 33, 19, 27), (1, 64, 1, 513), (0, 4, 5, 5)]
+SHAPES = [
+    (1, 1, 1, 1),
+    (2, 3, 5, 7),
+    (1, 16, 32, 16),
+    (1, 5, 27, 19),
+    (3, 33, 19, 27),
+    (1, 64, 1, 513),
+    (0, 4, 5, 5),
+]
 
 
 def channels_last(x):

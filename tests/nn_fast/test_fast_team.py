@@ -156,7 +156,11 @@ def test_callers_in_several_threads_with_different_work():
 
 
 def test_a_thread_that_sleeps_is_not_waited_for():
-    team = Team(3)  # asleep until somebody wakes it
+    team = Team(3)
+    deadline = time.monotonic() + 60
+    while len(team._asleep) < 2:  # they come, look around, and go to sleep
+        time.sleep(0.001)
+        assert time.monotonic() < deadline
     for _ in range(5):
         done, by = mark(team.mailbox, 50, 100)
         np.testing.assert_array_equal(done, 1)

@@ -2,7 +2,7 @@
 
 This is `minissd.nn.conv_im2col` with the channels last, which changes what costs time. The inputs under an
 output place are a few runs of memory, K channels of K places each, so a patch is copied with whole vectors.
-A block of patches stays in the cache and is multiplied by the weights right there, six places by 32 output
+A block of patches stays in the cache and is multiplied by the weights right there, some places by 32 output
 channels at a time in registers; bias and ReLU are applied before the result leaves them.
 
 The gradient for the input is, at stride 1, again a convolution: of dy, with rotated weights. At other strides
@@ -18,6 +18,7 @@ import numpy as np
 
 from minissd.nn.conv_shape import output_side
 from minissd.nn.fast import direct_kernels as kernels
+from minissd.nn.fast import direct_weights as weights
 from minissd.nn.fast.layout import empty_channels_last, nhwc
 from minissd.nn.fast.products import NO_LIMIT, count_chunks, padded_rows
 from minissd.nn.fast.simd import LANES
@@ -101,12 +102,10 @@ def pack(weight, transpose=False, rotate=False, out=None):
     if transpose:
         outputs, inputs, output_step, input_step = inputs, outputs, input_step, output_step
     start, tap_step = (taps - 1, -1) if rotate else (0, 1)
-    layout, size = (
-        (start, output_step, input_step, tap_step),
-        count_chunks.py_func(outputs) * taps * inputs * LANES,
-    )
+    layout = start, output_step, input_step, tap_step
+    size = count_chunks.py_func(outputs) * taps * inputs * LANES
     w = aligned_zeros(size) if out is None else out[:size]
-    kernels.pack(team().mailbox, weight.reshape(-1), layout, taps, outputs, inputs, w)
+    weights.pack(team().mailbox, weight.reshape(-1), layout, taps, outputs, inputs, w)
     return w
 
 
@@ -124,9 +123,8 @@ def _convolve(x, w, bias, y_shape, geometry, relu=False):
     y = nhwc(y_view)
     by_chunks = _by_chunks(w.size, y.size // y.shape[3], y.shape[3])
     geometry = _blocked(geometry, geometry[0] ** 2 * x.shape[3], y.size // y.shape[3], by_chunks)
-    room = (
-        1 if by_chunks else team().size
-    ) * geometry.block + MANY_ROWS  # the last strip reads some rows more
+    blocks = 1 if by_chunks else team().size
+    room = blocks * geometry.block + MANY_ROWS  # the last strip reads some rows more
     kernels.convolve(
         team().mailbox,
         x.reshape(-1),
@@ -191,7 +189,7 @@ def _weight_gradient(x, dy, weight_shape, geometry):
         buffers.buffer("products", parts * geometry.block * chunks * LANES),
         w,
     )
-    kernels.unpack_gradient(team().mailbox, w, parts, size, taps, outputs, inputs, dweight.reshape(-1))
+    weights.unpack_gradient(team().mailbox, w, parts, size, taps, outputs, inputs, dweight.reshape(-1))
     return dweight
 
 

@@ -33,10 +33,8 @@ from minissd.nn.fast.simd import (
     load_lanes,
     local_memory,
     memory,
-    read_number,
     store,
     store_lanes,
-    write_number,
 )
 from minissd.nn.fast.team import share_out
 from minissd.nn.fast.tile import COLUMNS, MANY_ROWS
@@ -188,11 +186,8 @@ def copy_rows(thread, piece, dy, channels, begin, end, geometry, a):
 @njit(nogil=True)
 def send_back_chunk(thread, chunk, a, y_shape, begin, end, w, dx, geometry, m):
     """Add the gradient from some places to sixteen channels of dx."""
-    taps, m, depth = (
-        geometry.kernel * geometry.kernel,
-        advance(m, thread * geometry.block * LANES),
-        geometry.depth,
-    )
+    taps, depth = geometry.kernel * geometry.kernel, geometry.depth
+    m = advance(m, thread * geometry.block * LANES)
     zeros = local_memory(PAIR)
     clear(zeros, 0, PAIR)
     for tap in range(taps):
@@ -231,11 +226,8 @@ def gather_pairs(thread, piece, x, dy, begin, end, geometry, a, d):
 @njit(nogil=True)
 def correlate_chunks(thread, piece, a, d, places, first, outputs, geometry, w):
     """The outer products of some places for some chunks, added to those from the places before."""
-    begin, d_chunk, w_chunk = (
-        piece * CHUNKS_PER_PIECE,
-        geometry.block * LANES,
-        padded_rows(geometry.depth) * LANES,
-    )
+    begin, d_chunk = piece * CHUNKS_PER_PIECE, geometry.block * LANES
+    w_chunk = padded_rows(geometry.depth) * LANES
     end = min(begin + CHUNKS_PER_PIECE, count_chunks(outputs))
     if first:
         clear(w, begin * w_chunk, (end - begin) * w_chunk)
@@ -251,11 +243,8 @@ def correlate_places(thread, piece, parts, x, dy, geometry, a, d, w):
     """One of some parts of the gradient: the sum over its share of the places, a block at a time."""
     chunks, block = count_chunks(dy.shape[3]), geometry.block
     size = chunks * padded_rows(geometry.depth) * LANES
-    a, d, w = (
-        advance(a, piece * block * geometry.row),
-        advance(d, piece * block * chunks * LANES),
-        advance(w, piece * size),
-    )
+    a, d = advance(a, piece * block * geometry.row), advance(d, piece * block * chunks * LANES)
+    w = advance(w, piece * size)
     places = dy.shape[0] * dy.shape[1] * dy.shape[2]
     start, last = places * piece // parts, places * (piece + 1) // parts
     for begin in range(start, last, block):
@@ -281,46 +270,3 @@ def correlate(mailbox, x, x_shape, dy, dy_shape, geometry, parts, a, d, w):
         share_out(mailbox, pieces, gather_pairs, (x, dy, begin, end, geometry, a, d))
         arguments = (a, d, end - begin, begin == 0, dy_shape[3], geometry, w)
         share_out(mailbox, (chunks + CHUNKS_PER_PIECE - 1) // CHUNKS_PER_PIECE, correlate_chunks, arguments)
-
-
-@njit(nogil=True)
-def pack_chunk(thread, chunk, weight, layout, taps, outputs, inputs, w):
-    """Reorder the weights of sixteen outputs."""
-    start, output_step, input_step, tap_step = layout
-    count = min(LANES, outputs - chunk * LANES)
-    for k in range(taps):
-        for i in range(inputs):
-            o = ((chunk * taps + k) * inputs + i) * LANES
-            source = start + chunk * LANES * output_step + i * input_step + k * tap_step
-            for lane in range(count):
-                write_number(w, o + lane, read_number(weight, source + lane * output_step))
-            for lane in range(count, LANES):
-                write_number(w, o + lane, 0.0)
-
-
-@compiled
-def pack(mailbox, weight, layout, taps, outputs, inputs, w):
-    """Reorder weights: tap k of output o and input i is ``weight[start + o * output_step + i * input_step +
-    k * tap_step]`` for ``layout = start, output_step, input_step, tap_step``."""
-    arguments = memory(weight), layout, taps, outputs, inputs, memory(w)
-    share_out(mailbox, count_chunks(outputs), pack_chunk, arguments)
-
-
-@njit(nogil=True)
-def unpack_chunk(thread, chunk, w, parts, part_step, taps, outputs, inputs, dweight):
-    """Add up the parts of the gradient of sixteen outputs and put it in the order of the weights."""
-    start = chunk * padded_rows(taps * inputs) * LANES
-    for lane in range(min(LANES, outputs - chunk * LANES)):
-        for i in range(inputs):
-            for k in range(taps):
-                o, total = start + (k * inputs + i) * LANES + lane, 0.0
-                for part in range(parts):
-                    total += read_number(w, o + part * part_step)
-                write_number(dweight, ((chunk * LANES + lane) * inputs + i) * taps + k, total)
-
-
-@compiled
-def unpack_gradient(mailbox, w, parts, part_step, taps, outputs, inputs, dweight):
-    """Gradient of the weights (O, I, K, K) from its packed parts."""
-    arguments = memory(w), parts, part_step, taps, outputs, inputs, memory(dweight)
-    share_out(mailbox, count_chunks(outputs), unpack_chunk, arguments)

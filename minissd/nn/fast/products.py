@@ -88,8 +88,9 @@ def padded_rows(rows):
 def multiply(a, i, a_row, rows, b, j, chunk_step, depth, columns, start, c, low, y, o, y_row):
     """Rows of a times at most `COLUMNS` chunks: ``y[r, :columns] = max(start + a[r] @ b, low)``.
 
-    Row r of a begins at ``a[i + r * a_row]``, row k of chunk n of b at ``b[j + n * chunk_step + 16 * k]``, what
-    the sums start from at ``start[c]``, row r of y at ``y[o + r * y_row]``. Some rows behind the last are read.
+    Row r of a begins at ``a[i + r * a_row]``, row k of chunk n of b at ``b[j + n * chunk_step + 16 * k]``,
+    what the sums start from at ``start[c]``, row r of y at ``y[o + r * y_row]``. Some rows of a behind the
+    last are read.
     """
     wide = columns > LANES
     width = PAIR if wide else LANES

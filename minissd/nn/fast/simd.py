@@ -165,7 +165,7 @@ def store(typing_context, array, index, value):
 
 @intrinsic
 def stream(typing_context, array, index, value):
-    """``array[index : index + 16] = value``, straight to memory, for what no cache can hold until it is needed.
+    """``array[index : index + 16] = value``, straight to memory, for what no cache holds until it is read.
 
     An ordinary store first reads the cache line that it changes. ``array[index]`` must be at the beginning of
     a cache line.

@@ -13,7 +13,7 @@ from numba import njit
 
 from minissd.compilation import compiled
 from minissd.nn.conv_shape import output_side
-from minissd.nn.fast import direct, direct_kernels
+from minissd.nn.fast import direct, direct_weights
 from minissd.nn.fast.layout import empty_channels_last, is_streamed, nhwc
 from minissd.nn.fast.maps import Map
 from minissd.nn.fast.prefetch import prefetch
@@ -80,7 +80,7 @@ def backward(dy, x, weight, stride, padding, dilation, need_dx=True, need_dbias=
         u = workspace().buffer("weights", parts * part)
         _correlate(team().mailbox, x, dy_view, (stride, padding, length), parts, u, rows)
         arguments = parts, part, KERNEL * KERNEL, len(weight), CHANNELS, dweight.reshape(-1)
-        direct_kernels.unpack_gradient(team().mailbox, u, *arguments)
+        direct_weights.unpack_gradient(team().mailbox, u, *arguments)
     return dx, dweight, channel_sums(dy_view) if need_dbias else None
 
 

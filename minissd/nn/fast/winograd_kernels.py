@@ -27,6 +27,7 @@ from minissd.compilation import compiled
 from minissd.nn.fast.maps import Map
 from minissd.nn.fast.products import (
     NO_LIMIT,
+    NONE,
     PAIR,
     add_outer_products,
     count_chunks,
@@ -55,30 +56,12 @@ TILES_PER_PIECE = MANY_ROWS  # that a thread transforms at a time
 @njit(nogil=True)
 def multiply_tiles(v, tiles, u, point, chunk, block, m, o):
     """The product for one point: all tiles, one or two chunks."""
-    chunk_step, columns = (
-        POINTS * block.inputs * LANES,
-        min(COLUMNS, count_chunks(block.outputs) - chunk) * LANES,
-    )
-    i, j = point * block.v_point, (chunk * POINTS + point) * block.inputs * LANES
-    zeros = local_memory(PAIR)
+    depth, m_tile = block.inputs, block.m_tile
+    columns = min(COLUMNS, count_chunks(block.outputs) - chunk) * LANES
+    i, j = point * block.v_point, (chunk * POINTS + point) * depth * LANES
+    step, zeros = POINTS * depth * LANES, local_memory(PAIR)
     clear(zeros, 0, PAIR)
-    multiply(
-        v,
-        i,
-        block.v_tile,
-        tiles,
-        u,
-        j,
-        chunk_step,
-        block.inputs,
-        columns,
-        zeros,
-        0,
-        NO_LIMIT,
-        m,
-        o,
-        block.m_tile,
-    )
+    multiply(v, i, block.v_tile, tiles, u, j, step, depth, columns, zeros, NONE, NO_LIMIT, m, o, m_tile)
 
 
 @njit(nogil=True)
@@ -194,7 +177,7 @@ def correlate_point(thread, piece, v, d, tiles, first, block, u):
 
 @compiled
 def correlate(mailbox, x, x_shape, dy, dy_shape, origins, grid, block, parts, v, d, u):
-    """Gradient of the transformed weights, in so many parts that are still to be added up; by points in one."""
+    """Gradient of the transformed weights, in so many parts that are still to be added up; by points: one."""
     x, dy, grid = Map(memory(x), x_shape), Map(memory(dy), dy_shape), with_origins(grid, origins)
     v, d, u = memory(v), memory(d), memory(u)
     if parts > 1:

@@ -36,8 +36,8 @@ from minissd.nn.fast.winograd_transforms import (
     transform_output,
 )
 
-# Output rows and then columns where tiles begin, how many of each, tiles in all; dilation and padding; height and
-# width of the output; whether it is pooled by 2x2, and whether it is written past the caches. The tile at
+# Output rows and then columns where tiles begin, how many of each, tiles in all; dilation and padding; height
+# and width of the output; whether it is pooled by 2x2, and whether it is written past the caches. The tile at
 # (row, column) gives the outputs (row + i * dilation, column + j * dilation) for i, j < 4.
 Grid = namedtuple("Grid", "origins rows columns tiles dilation padding height width pooled streams")
 
