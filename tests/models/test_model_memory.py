@@ -37,7 +37,7 @@ def model():
 
 @pytest.mark.parametrize("training", [True, False])
 def test_results_stay_valid_while_they_are_held(model, training):
-    """Predictions and the outputs of all layers, of several passes, also with a backward pass between them."""
+    """Predictions and the outputs of all layers, of several passes, with backward passes between them."""
     model.train(training)
     held, before = [], []
     for seed in range(4):

@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 from convolution_cases import (
     ALGORITHMS,
-    TOLERANCE,
     arrays,
     assert_close,
     channels_last,
