@@ -20,9 +20,9 @@ NAMED = pytest.mark.parametrize("algorithm", ["winograd", "direct"])
 def packs(monkeypatch):
     """A list that grows by a module's name whenever it packs weights."""
     calls = []
-    for module in (winograd, direct):
+    for name, module in (("winograd", winograd), ("direct", direct)):
 
-        def pack(*arguments, original=module.pack, name=module.__name__.split(".")[-1], **options):
+        def pack(*arguments, original=module.pack, name=name, **options):
             calls.append(name)
             return original(*arguments, **options)
 

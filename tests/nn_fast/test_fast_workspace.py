@@ -320,7 +320,7 @@ def test_layers_give_the_same_in_a_workspace_full_of_old_numbers(algorithm, rng)
     with memory:
         for _ in range(3):
             dirty = [memory.map(size) for size in (x.size, y.size, 3 * x.size)]
-            for array in dirty + [buffer for buffer in memory._buffers.values()]:
+            for array in [*dirty, *memory._buffers.values()]:
                 array[...] = np.nan
             del dirty, array
             results = [conv.forward(x), conv.backward(dy), *conv.grads.values()]

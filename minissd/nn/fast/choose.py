@@ -14,9 +14,9 @@ from minissd.errors import InputError
 from minissd.nn import conv_im2col
 from minissd.nn.conv_shape import output_side
 from minissd.nn.fast import direct, stem, winograd
+from minissd.nn.fast.checksum import checksum
 from minissd.nn.fast.layout import is_float32
 from minissd.nn.fast.simd import LANES
-from minissd.nn.fast.sums import checksum
 from minissd.nn.fast.winograd_transforms import OUTPUT_SIDE, POINTS
 
 TRANSFORM_COST = 1.5  # of all that Winograd's algorithm does, relative to its products

@@ -13,8 +13,6 @@ from minissd.nn.fast.team import share_out, team
 
 PLACES = 512  # that are summed up in float32
 AHEAD = 1 << 10  # numbers that are asked for before they are needed
-WORDS = 1 << 16  # that a thread deals with at a time
-STREAMS, MULTIPLIER = 64, np.uint32(0x9E3779B1)  # an odd number: no change of a word is lost
 
 
 def padded_bias(bias, channels):
@@ -108,38 +106,3 @@ def _mask_places(thread, piece, dy, y, dx, streams, size, channels, parts):
 def _relu_gradient(mailbox, dy, y, dx, streams, parts):
     arguments = memory(dy), memory(y), memory(dx), streams, len(dx), parts.shape[1], memory(parts)
     share_out(mailbox, len(parts), _mask_places, arguments)
-
-
-def checksum(array):
-    """A few numbers that change when any number of a contiguous float32 array does.
-
-    Examples
-    --------
-    >>> weight = np.zeros(5, np.float32)
-    >>> before = checksum(weight)
-    >>> weight[3] = 1e-30
-    >>> checksum(weight) == before
-    False
-    """
-    words = array.reshape(-1).view(np.uint32)
-    sums = np.zeros((-(-len(words) // WORDS), STREAMS), np.uint32)
-    _checksum(team().mailbox, words, sums)
-    return sums.tobytes()
-
-
-@njit(nogil=True)
-def _mix(thread, piece, words, sums):
-    """Sixty-four sums side by side, which do not wait for each other: ``s = s * MULTIPLIER + word``."""
-    first, last = piece * WORDS, min((piece + 1) * WORDS, len(words))
-    state = sums[piece]
-    whole = first + (last - first) // STREAMS * STREAMS
-    for i in range(first, whole, STREAMS):
-        for k in range(STREAMS):
-            state[k] = state[k] * MULTIPLIER + words[i + k]
-    for i in range(whole, last):
-        state[i - whole] = state[i - whole] * MULTIPLIER + words[i]
-
-
-@compiled
-def _checksum(mailbox, words, sums):
-    share_out(mailbox, len(sums), _mix, (words, sums))
