@@ -10,8 +10,8 @@ additions with them, on 12 AVX-512 registers that are written to memory only onc
 
 Twelve sums that do not wait for each other also keep the processor busy: it can begin two multiply-adds per
 cycle, and each takes four or five cycles to finish. Where there are many rows, a tile of 14 by 32 on 28 of
-the 32 registers reads the columns less than half as often. AVX2 has 16 registers of 8 numbers, which hold a tile
-of 6 by 16: there a vector takes two registers, so again there are 12 sums.
+the 32 registers reads the columns less than half as often. AVX2 has 16 registers of 8 numbers, which hold a
+tile of 6 by 16: there a vector takes two registers, so again there are 12 sums.
 
 A tile counts its columns in vectors of sixteen. All functions work inside ``@njit`` functions only and take
 pointers (`minissd.nn.fast.simd.memory`).
