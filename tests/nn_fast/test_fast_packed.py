@@ -54,6 +54,7 @@ CHANGES = {
         (0, 0, 0, 0), np.nextafter(params["weight"][0, 0, 0, 0], np.float32(9))
     ),
     "a sign": lambda params: params["weight"].__setitem__((3, 4, 1, 1), -params["weight"][3, 4, 1, 1]),
+    "all signs": lambda params: np.negative(params["weight"], out=params["weight"]),
     "two outputs exchanged": lambda params: params["weight"].__setitem__([0, 1], params["weight"][[1, 0]]),
     "another array": lambda params: params.__setitem__("weight", params["weight"] + np.float32(1)),
     "float64": lambda params: params.__setitem__("weight", params["weight"].astype(np.float64) * 3),
@@ -73,6 +74,16 @@ def test_changed_weights_are_noticed(algorithm, change, x):
     assert not np.array_equal(y, before) or change == "the smallest step"
     CHANGES[change](conv.params)
     np.testing.assert_array_equal(conv.forward(x), fresh(conv, x))
+
+
+@pytest.mark.parametrize("factor", [-1, 2, 0.5])
+def test_weights_that_all_change_alike_are_noticed(factor, rng):
+    """512 x 512 numbers: a checksum that only adds would see none of these changes."""
+    conv = Conv2d(512, 512, 1).eval()
+    x = rng.standard_normal((1, 512, 4, 4)).astype(np.float32)
+    y = conv.forward(x)
+    conv.params["weight"] *= np.float32(factor)
+    np.testing.assert_allclose(conv.forward(x), factor * y, rtol=1e-5, atol=1e-5)
 
 
 @NAMED

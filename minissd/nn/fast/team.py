@@ -29,10 +29,12 @@ from minissd.compilation import compiled
 from minissd.nn.threads import num_threads
 
 # The mailbox is an array of int64; each of its words has a cache line for itself, eight numbers long.
-# TICKET holds three numbers, so that they change together: job << 32 | pieces << 16 | next piece.
+# TICKET holds three numbers, so that they change together: job << 44 | pieces << 22 | next piece.
 TAKEN, TICKET, FINISHED, FUNCTION, ARGUMENTS = 0, 8, 16, 24, 32
 WORDS = 40
-MOST_PIECES = (1 << 16) - 1
+JOB, PIECES = 44, 22
+MOST_PIECES = (1 << PIECES) - 1
+MOST_JOBS = (1 << 63 - JOB) - 1  # after so many the numbers begin again
 
 PATIENCE = 1e-3  # seconds that a thread without work watches the mailbox before it falls asleep
 
@@ -187,7 +189,7 @@ def take_piece(mailbox):
     while True:
         ticket = read(mailbox, TICKET)
         piece = ticket & MOST_PIECES
-        if piece >= (ticket >> 16) & MOST_PIECES:
+        if piece >= (ticket >> PIECES) & MOST_PIECES:
             return -1
         if exchange(mailbox, TICKET, ticket, ticket + 1):
             return piece
@@ -253,14 +255,14 @@ def share_out(mailbox, pieces, kernel, arguments):
     For compiled code. `thread` is below the size of the team, and no two pieces run under the same number at
     once: it says which buffers to use. The kernel must not raise.
     """
-    if not exchange(mailbox, TAKEN, 0, 1):
+    if pieces > MOST_PIECES or not exchange(mailbox, TAKEN, 0, 1):
         for piece in range(pieces):
             kernel(0, piece, *arguments)
         return
     write_job(mailbox, kernel, arguments)
     write(mailbox, FINISHED, 0)
-    job = ((read(mailbox, TICKET) >> 32) + 1) & 0x7FFFFFFF
-    write(mailbox, TICKET, job << 32 | pieces << 16)
+    job = ((read(mailbox, TICKET) >> JOB) + 1) & MOST_JOBS
+    write(mailbox, TICKET, job << JOB | pieces << PIECES)
     do_pieces(mailbox, 0)
     while read(mailbox, FINISHED) < pieces:
         pass
