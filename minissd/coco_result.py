@@ -79,6 +79,11 @@ class COCOResult:
         return cls(**numbers, precision=precision, recall=recall, labels=labels)
 
     @property
+    def mAP(self):
+        """The same as `ap`, which is a mean over the classes too."""
+        return self.ap
+
+    @property
     def numbers(self):
         """The twelve as a dictionary, in COCO's order."""
         return {name: getattr(self, name) for name in NUMBERS}

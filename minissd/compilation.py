@@ -23,8 +23,11 @@ from numba.core.caching import FunctionCache, IndexDataCacheFile, NullCache
 PACKAGE = Path(__file__).parent
 SHARED_PARTS = (PACKAGE / "nn" / "fast", PACKAGE / "kernels")  # folders with parts of kernels in other files
 
+part = njit(nogil=True)
+"""Decorator for a part of kernels, compiled with each kernel that calls it."""
+
 inlined = njit(nogil=True, inline="always")
-"""Decorator for a part of kernels: its code is put wherever it is called."""
+"""The same for a short part: its code is put wherever it is called."""
 
 
 class CacheWarning(UserWarning):

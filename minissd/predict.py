@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from minissd.data import network_input
 from minissd.detect import detect
-from minissd.evaluate import GroundTruth, evaluate_voc
+from minissd.evaluate import GroundTruth, evaluate_coco, evaluate_voc
 
 
 def predict(model, images, batch_size=8, **thresholds):
@@ -47,17 +47,31 @@ def evaluate_model(model, dataset, iou_threshold=0.5, metric="area", batch_size=
     model : SSD
     dataset : sequence of Sample
         See `minissd.data`.
-    iou_threshold, metric
-        See `minissd.evaluate.evaluate_voc`.
+    iou_threshold : float
+        See `minissd.evaluate.evaluate_voc`. COCO's evaluation has ten of its own.
+    metric : str
+        ``"area"`` or ``"11point"`` of `minissd.evaluate.evaluate_voc`, or ``"coco"``.
     batch_size : int
 
     Returns
     -------
-    VOCResult
+    VOCResult or COCOResult
+        Both have an ``mAP``.
     """
     detections, truths = [], []
     for start in range(0, len(dataset), batch_size):
-        samples = [dataset[i] for i in range(start, min(start + batch_size, len(dataset)))]
+        indices = range(start, min(start + batch_size, len(dataset)))
+        samples = [dataset[i] for i in indices]
         detections += predict(model, [sample.image for sample in samples], batch_size)
-        truths += [GroundTruth(s.gt_xyxy, s.labels, s.difficult) for s in samples]
+        truths += [_ground_truth(dataset, *pair, metric) for pair in zip(indices, samples)]
+    if metric == "coco":
+        return evaluate_coco(detections, truths)
     return evaluate_voc(detections, truths, iou_threshold, metric)
+
+
+def _ground_truth(dataset, index, sample, metric):
+    """What the evaluation counts in one image. COCO's files tell more than a sample has: crowds and areas."""
+    if metric == "coco" and hasattr(dataset, "ground_truth"):
+        return dataset.ground_truth(index)
+    size = sample.image.shape[1::-1]  # the sample itself would keep its image in memory
+    return GroundTruth(sample.gt_xyxy, sample.labels, sample.difficult, image_size=size)

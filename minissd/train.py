@@ -23,7 +23,7 @@ from minissd.loss import multibox_loss
 from minissd.nn import SGD
 from minissd.predict import evaluate_model
 from minissd.settings import AUGMENTATIONS, SCHEDULES, write_settings
-from minissd.targets import make_targets
+from minissd.targets import make_batch_targets
 
 CHECKPOINT = "checkpoint.safetensors"
 CHANGEABLE = {"evaluate_every", "checkpoint_every"}  # settings that may change when a run is resumed
@@ -215,7 +215,7 @@ class Trainer:
     def _batches(self):
         settings, config = self.settings, self.model.config
         targets = partial(
-            make_targets,
+            make_batch_targets,
             priors_cxcywh=self.model.priors_cxcywh,
             iou_threshold=settings.iou_threshold,
             rule=settings.matching_rule,

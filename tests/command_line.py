@@ -8,7 +8,7 @@ import numpy as np
 from minissd import config, weights
 from minissd.cli import main
 from minissd.compile_progress import NOTICE
-from minissd.data import AnnotationWarning, DrawnScenes, write_voc
+from minissd.data import AnnotationWarning, DrawnScenes, write_coco, write_voc
 from minissd.models import SSD
 
 CLASSES = ("circle", "square")
@@ -64,10 +64,10 @@ def refused(capsys, *arguments):
     return result.errors[0].removeprefix("minissd: ")
 
 
-def make_voc(folder):
-    """Write the scenes as a VOC folder: 4 to train on, 2 to validate."""
-    write_voc(folder, "train", [SCENES[i] for i in range(4)], CLASSES, image_format="png")
-    return write_voc(folder, "val", [SCENES[i] for i in (4, 5)], CLASSES, image_format="png")
+def make_dataset(folder, write):
+    """Write the scenes as a folder in VOC's or COCO's format: 4 to train on, 2 to validate."""
+    write(folder, "train", [SCENES[i] for i in range(4)], CLASSES, image_format="png")
+    write(folder, "val", [SCENES[i] for i in (4, 5)], CLASSES, image_format="png")
 
 
 def make_weights(path, class_names=CLASSES, seed=0, **changes):
@@ -84,7 +84,8 @@ def files_in(folder):
 
 
 def make_workplace(folder):
-    """Make what nearly every command needs: a small dataset and weights; returns the folder."""
-    make_voc(folder / "voc")
+    """Make what nearly every command needs: a small dataset in two formats, and weights. Returns it."""
+    make_dataset(folder / "voc", write_voc)
+    make_dataset(folder / "coco", write_coco)
     make_weights(folder / "weights.safetensors")
     return folder

@@ -1,9 +1,17 @@
 """Fixtures that every test file may use."""
 
+import functools
 from pathlib import Path
 
+import hypothesis
 import numpy as np
 import pytest
+
+from minissd.nn.fast import team
+
+# The first call of a kernel compiles it, which takes longer than any deadline.
+hypothesis.settings.register_profile("minissd", deadline=None)
+hypothesis.settings.load_profile("minissd")
 
 REPOSITORY = Path(__file__).parents[1]
 SHARED = REPOSITORY.parent / "shared"
@@ -13,6 +21,15 @@ SHARED = REPOSITORY.parent / "shared"
 def rng():
     """A random generator with a fixed seed."""
     return np.random.default_rng(0)
+
+
+crew = functools.cache(team.Team)  # one of each size, because its threads live as long as the process
+
+
+@pytest.fixture
+def use_threads(monkeypatch):
+    """A function that gives the engine so many threads, whatever the machine has."""
+    return lambda count: monkeypatch.setattr(team, "_team", crew(count))
 
 
 @pytest.fixture

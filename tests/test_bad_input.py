@@ -28,7 +28,7 @@ from PIL import Image
 
 from minissd import config, weights
 from minissd.cli import main
-from minissd.data import AnnotationWarning, VOCDetection, image_size, read_annotated, read_image
+from minissd.data import AnnotationWarning, VOCDetection, image_size, open_dataset, read_annotated, read_image
 from minissd.errors import InputError
 from minissd.files import writable_folder
 from minissd.models import SSD
@@ -85,7 +85,11 @@ def library_says(make):
 # -- data sets ---------------------------------------------------------------------------------------------
 
 DATA = {
-    "no folder": (lambda: shutil.rmtree("voc"), "voc: there is no such folder (name the folder that holds"),
+    "no folder": (lambda: shutil.rmtree("voc"), "voc: there is no such folder (name a folder in VOC's or"),
+    "no format": (
+        lambda: shutil.rmtree("voc/ImageSets"),
+        "voc: is neither VOC's format nor COCO's: no Image",
+    ),
     "no part of it": (lambda: shutil.rmtree("voc/Annotations"), "voc: has no folder Annotations (a VOC data"),
     "no split": (
         lambda: os.remove("voc/ImageSets/Main/train.txt"),
@@ -123,7 +127,7 @@ def test_faulty_data_sets(case, command, refuse):
     spoil()
     line = refuse(*command)
     assert words in line
-    assert line == library_says(lambda: [sample.image for sample in VOCDetection("voc", "train")])
+    assert line == library_says(lambda: [sample.image for sample in open_dataset("voc", "train")])
     assert set(os.listdir()) <= {"voc", "weights.safetensors", "run"}
     if "run" in os.listdir():  # a training that had begun leaves its settings, and nothing that is half done
         assert files_in(Path("run")) == ["settings.json"]

@@ -31,7 +31,7 @@ from PIL import Image
 from minissd import boxes, cli, config, demo, interrupt, predict, priors, settings, train, viz, weights
 from minissd.cli import build_parser, main
 from minissd.commands.train import SETTINGS
-from minissd.data import DrawnScenes, VOCDetection, read_image
+from minissd.data import COCODetection, DrawnScenes, VOCDetection, read_image
 from minissd.errors import InputError
 from minissd.show import show_nms
 
@@ -51,7 +51,7 @@ def small_and_apart(workplace, tmp_path, monkeypatch):
     """Every test works in its own folder, and `--model tiny` is small."""
     monkeypatch.setitem(config.CONFIGS, "tiny", SMALL)
     monkeypatch.chdir(tmp_path)
-    for name in ("voc", "weights.safetensors"):
+    for name in ("voc", "coco", "weights.safetensors"):
         (tmp_path / name).symlink_to(workplace / name)
 
 
@@ -146,10 +146,27 @@ TRAINING = "train --data voc --output run"
         (f"{TRAINING} --model vgg", "--model: invalid choice: 'vgg' (choose from"),
         (f"{TRAINING} --resume --weights w", "--resume and --weights: give only one"),
         (f"{TRAINING} --resume", "run: holds no run to resume (train without --resume first)"),
-        (f"{TRAINING} --val-split none", "--val-split: voc has no split 'none' to evaluate on"),
+        (
+            f"{TRAINING} --val-split none",
+            "--val-split: voc has no split 'none' to evaluate on (choose one of train, val, or",
+        ),
+        ("train --data coco --output run --val-split x", "--val-split: coco has no split 'x' to evaluate on"),
         (f"{EVALUATE} --iou-threshold 7", "--iou-threshold: 7 is not a number from 0 to 1"),
         (f"{EVALUATE} --curves out.xyz", "out.xyz: cannot write a figure as '.xyz' (use .png, .svg or .pdf)"),
         (f"{EVALUATE} --metric best", "--metric: invalid choice: 'best'"),
+        (
+            f"{EVALUATE} --metric coco --iou-threshold 0.5",
+            "--iou-threshold: not with --metric coco, which has",
+        ),
+        (f"{EVALUATE} --metric coco --curves out.png", "--curves: not with --metric coco, which has"),
+        (
+            f"{EVALUATE} --split x",
+            "voc/ImageSets/Main/x.txt: there is no split 'x' (splits in this folder: t",
+        ),
+        (
+            "evaluate --data coco --split x --weights weights.safetensors",
+            "coco: there is no split 'x': no anno",
+        ),
         (f"{DETECT} --model tiny", "--weights and --model: give only one"),
         (
             f"detect {PHOTO}",
@@ -284,6 +301,39 @@ def test_evaluate_prints_what_evaluate_model_gives(minissd):
     report = json.loads("".join(minissd(*EVALUATE.split(), *options, "--json")))
     ap_by_name = {CLASSES[label - 1]: ap for label, ap in result.ap.items()}
     assert report == {"mAP": result.mAP, "ap": ap_by_name, "images": 2}
+
+
+@pytest.mark.parametrize("data", ["voc", "coco"])
+def test_evaluate_prints_cocos_twelve_numbers(data, minissd):
+    model, _ = weights.load_model("weights.safetensors")
+    dataset = (VOCDetection if data == "voc" else COCODetection)(data, "val", CLASSES)
+    result = predict.evaluate_model(model, dataset, metric="coco")
+    options = ("evaluate", "--data", data, "--weights", "weights.safetensors", "--metric", "coco")
+    lines = minissd(*options)
+    assert lines[-1] == f"mAP     {result.ap:.4f}   (coco, IoU .50-.95, 2 images)"
+    assert lines[-14:-1] == str(result).splitlines()
+    names = [CLASSES[label - 1] for label in result.class_ap]
+    assert [line.split()[0] for line in lines[:-14]] == names
+
+    report = json.loads("".join(minissd(*options, "--json")))
+    assert (report["mAP"], report["images"]) == (result.ap, 2)
+    assert report["numbers"].keys() == result.numbers.keys()
+    for name, number in result.numbers.items():
+        assert report["numbers"][name] == (None if np.isnan(number) else number)
+
+
+def test_a_coco_folder_works_like_a_voc_folder(minissd):
+    """The same pictures and objects in the other format: the same losses and the same mAP."""
+    by_format = {}
+    for data in ("voc", "coco"):
+        lines = minissd(*TRAIN, "--data", data, "--output", data + "-run")
+        assert lines[-1] == f"weights: {data}-run/weights.safetensors"
+        options = ("--data", data, "--weights", f"{data}-run/weights.safetensors")
+        assert minissd("evaluate", *options)[-1].split()[1] == lines[-2].split()[1]
+        rows = weights.read(f"{data}-run/checkpoint.safetensors").details["rows"]
+        by_format[data] = [row["loss"] for row in rows], lines[-2]
+    np.testing.assert_allclose(by_format["coco"][0], by_format["voc"][0], rtol=1e-4)
+    assert by_format["coco"][1] == by_format["voc"][1]
 
 
 def test_evaluate_draws_curves(minissd):

@@ -158,7 +158,7 @@ def small_sets(draw):
 
 
 @given(small_sets())
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_the_plain_twin_agrees(images):
     result = evaluate_coco(*images)
     for k, label in enumerate(result.labels):

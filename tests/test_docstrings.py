@@ -9,6 +9,8 @@ import pytest
 
 import minissd
 
+METHOD = ("boxes", "priors", "codec", "matching", "targets", "mining", "loss", "nms", "detect", "evaluate")
+METHOD += ("ground_truth", "coco_ap", "coco_boxes")
 MODULES = [
     module.name
     for module in pkgutil.walk_packages(minissd.__path__, "minissd.", onerror=lambda name: None)
@@ -36,6 +38,6 @@ def test_examples(name):
 def test_the_method_has_examples():
     """One cannot read a step without being shown what it does to an array."""
     finder = doctest.DocTestFinder(exclude_empty=True)
-    for name in ("boxes", "priors", "codec", "matching", "mining", "loss", "nms", "detect", "evaluate"):
+    for name in METHOD:
         module = importlib.import_module(f"minissd.{name}")
         assert sum(len(test.examples) for test in finder.find(module, extraglobs={"np": np})) > 0, name

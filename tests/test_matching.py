@@ -145,7 +145,7 @@ def grid_boxes(min_count, max_count):
 @given(
     grid_boxes(0, 6), grid_boxes(1, 10), st.sampled_from(list(matching.RULES)), st.sampled_from([0.3, 0.5, 2])
 )
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_twin_on_random_boxes_with_ties(gt_xyxy, priors_xyxy, rule, iou_threshold):
     matched_gt = matching.match(gt_xyxy, boxes.xyxy_to_cxcywh(priors_xyxy), iou_threshold, rule)
     expected = match_matrix(exact_iou_matrix(priors_xyxy, gt_xyxy), rule, iou_threshold)
@@ -153,7 +153,7 @@ def test_twin_on_random_boxes_with_ties(gt_xyxy, priors_xyxy, rule, iou_threshol
 
 
 @given(grid_boxes(0, 6), grid_boxes(1, 10), st.sampled_from(list(matching.RULES)))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_the_explanation_agrees_with_the_matching(gt_xyxy, priors_xyxy, rule):
     priors_cxcywh = boxes.xyxy_to_cxcywh(priors_xyxy)
     why = matching.explain(gt_xyxy, priors_cxcywh, rule=rule)
@@ -177,7 +177,7 @@ def test_the_explanation_agrees_with_the_matching(gt_xyxy, priors_xyxy, rule):
 
 
 @given(grid_boxes(0, 8), grid_boxes(1, 8))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_bipartite_uses_each_side_once_and_only_where_boxes_overlap(gt_xyxy, priors_xyxy):
     why = matching.explain(gt_xyxy, boxes.xyxy_to_cxcywh(priors_xyxy))
     overlaps = exact_iou_matrix(priors_xyxy, gt_xyxy)

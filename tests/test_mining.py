@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from reference_numbers import LossCase, copied_numbers, split
 from twins import hard_negatives_of_image
@@ -69,7 +69,6 @@ def test_of_equal_losses_the_lowest_prior():
     assert mined([2, 2, 2, 2, 2, 2], [0, 0, 1, 0, 0, 0]) == [0, 1, 3]
 
 
-@settings(deadline=None)  # the first call compiles
 @given(st.data(), st.integers(1, 4), st.integers(1, 12), st.sampled_from([0, 0.5, 1, 3]), st.integers(0, 3))
 def test_twin_on_losses_with_ties(data, num_images, num_priors, neg_pos_ratio, min_negatives):
     def table(values):

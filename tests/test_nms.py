@@ -120,7 +120,7 @@ def test_of_equal_scores_the_lower_index_comes_first():
 
 
 @given(grid_boxes(min_count=0, max_count=10), st.data(), st.sampled_from([0.25, 0.45, 0.5, 1]))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_twin_on_random_boxes_with_ties(boxes_xyxy, data, iou_threshold):
     count = len(boxes_xyxy)
     some_scores = st.lists(st.sampled_from([0.2, 0.4, 0.6, 0.8]), min_size=count, max_size=count)

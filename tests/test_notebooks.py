@@ -16,7 +16,7 @@ REPOSITORY = Path(__file__).parents[1]
 FOLDER = REPOSITORY / "notebooks"
 NOTEBOOKS = sorted(FOLDER.glob("[0-9][0-9]_*.ipynb"))
 MOST_BYTES, MOST_LINES = 300_000, 10
-NEEDS = "needs the extra 'notebooks': pip install -e '.[notebooks]'"
+NEEDS = "needs the extra 'test': pip install -e '.[test]'"
 MACHINE = re.compile(r"/(home|root|tmp|Users|usr|opt)/|[A-Z]:\\|site-packages|ipykernel_\d")
 
 each_notebook = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)

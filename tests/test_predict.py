@@ -9,7 +9,7 @@ from minissd.codec import decode
 from minissd.config import SSDConfig
 from minissd.data import Sample, network_input
 from minissd.detect import detect
-from minissd.evaluate import GroundTruth, evaluate_voc
+from minissd.evaluate import GroundTruth, evaluate_coco, evaluate_voc
 from minissd.models import SSD
 
 CONFIG = SSDConfig.from_dict(SMALL.to_dict() | {"num_classes": len(CLASSES) + 1})
@@ -96,6 +96,36 @@ def test_evaluation_judges_the_predictions(options, model):
     result = predict.evaluate_model(model, SCENES, **options)
     assert result.mAP == pytest.approx(expected.mAP, abs=1e-4)
     assert result.ap.keys() == expected.ap.keys()
+
+
+def test_evaluation_as_coco_does_it(model):
+    """Boxes count in pixels of each picture; the same result on anything that gives samples."""
+    found = predict.predict(model, [sample.image for sample in SCENES])
+    expected = evaluate_coco(found, list(SCENES))  # a sample has the size of its image
+    result = predict.evaluate_model(model, SCENES, metric="coco")
+    np.testing.assert_allclose(list(result.numbers.values()), list(expected.numbers.values()), atol=1e-4)
+    assert result.mAP == result.ap
+
+
+def test_evaluation_as_coco_does_it_asks_the_data_set_for_crowds(monkeypatch, model):
+    """One object and a crowd: the detections in the crowd are no mistakes."""
+    crowd = Sample(SCENES[0].image, np.array([[0.5, 0.5, 1.0, 1.0]]), np.array([1]))
+    one = np.array([[0.0, 0.0, 0.25, 0.25]])
+
+    class Dataset(list):
+        def ground_truth(self, index):
+            return GroundTruth(
+                np.vstack([one, crowd.gt_xyxy]),
+                np.array([1, 1]),
+                crowd=np.array([False, True]),
+                image_size=(80, 80),
+            )
+
+    inside = np.array([[0.6, 0.6, 0.7, 0.7], [0.8, 0.8, 0.9, 0.9]])
+    found = (np.vstack([inside, one]), np.array([0.9, 0.8, 0.7]), np.array([1, 1, 1]))
+    monkeypatch.setattr(predict, "predict", lambda *arguments: [found])
+    assert predict.evaluate_model(model, Dataset([crowd]), metric="coco").ap == 1
+    assert predict.evaluate_model(model, [crowd], metric="coco").ap == 0
 
 
 def test_evaluation_knows_difficult_objects_and_empty_pictures(model):

@@ -42,9 +42,31 @@ def test_help_needs_neither_numpy_nor_numba():
     assert not {"numpy", "numba", "matplotlib"} & set(run_python(code).split())
 
 
+METHOD = ("boxes", "priors", "codec", "matching", "targets", "mining", "loss", "nms", "detect", "evaluate")
+METHOD += ("ground_truth", "coco_ap", "coco_boxes", "coco_result")
+
+
 def test_method_files_import_nothing_from_the_engine_or_the_pictures():
-    method = ("boxes", "priors", "codec", "matching", "mining", "loss", "nms", "detect", "evaluate")
-    for name in method:
+    for name in METHOD:
         text = (ROOT / "minissd" / f"{name}.py").read_text()
         imports = "\n".join(line for line in text.splitlines() if re.match(r"\s*(from|import) ", line))
         assert not re.search(r"minissd\.(nn|models|data|viz|train)|matplotlib", imports), name
+
+
+def test_every_kernel_is_compiled_by_the_decorator_that_keeps_it():
+    """Numba's own cache does not see when the parts of a kernel in other files change."""
+    for path in (ROOT / "minissd").rglob("*.py"):
+        if path.name != "compilation.py":
+            assert not re.search(r"cache\s*=\s*True", path.read_text()), path
+
+
+def test_the_reading_order_of_the_engine_names_every_module():
+    folder = ROOT / "minissd" / "nn" / "fast"
+    names = {path.stem for path in folder.glob("*.py")} - {"__init__"}
+    assert names == set(re.findall(r"(?<!`)`(\w+)`(?!`)", (folder / "__init__.py").read_text()))
+
+
+def test_importing_the_package_is_quiet():
+    code = "import minissd, minissd.train, minissd.commands.train"
+    answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert (answer.stdout, answer.stderr) == ("", "")

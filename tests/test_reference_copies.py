@@ -12,6 +12,7 @@ SOURCES = {
     "loss": ["multibox_loss", "layers"],
     "nms": ["nms"],
     "evaluate": ["ap"],
+    "coco": ["ap"],
 }
 OF_THE_COPY = {"rows300", "rows512", "cases", "det_cases"}  # say which part was taken
 
@@ -27,6 +28,6 @@ def test_every_array_is_that_of_its_source(name, shared_numbers):
         np.testing.assert_array_equal(numbers[key], original, err_msg=key)
 
 
-@pytest.mark.parametrize("name", SOURCES)
-def test_a_copy_is_small(name):
-    assert (REFERENCE / f"{name}.npz").stat().st_size < 200_000
+@pytest.mark.parametrize("path", sorted(REFERENCE.glob("*.npz")), ids=lambda path: path.stem)
+def test_a_copy_is_small(path):
+    assert path.stat().st_size < 200_000

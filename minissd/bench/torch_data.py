@@ -32,9 +32,9 @@ class AugmentedSamples(torch.utils.data.Dataset):
     def __getitem__(self, position):
         loader = self._loader = self._loader or self.make_loader()
         sample = loader.sample(position)
-        loc_target, conf_target = loader.target_fn(sample.gt_xyxy, sample.labels)
-        image = network_input([sample.image], loader.config)[0]
-        return torch.from_numpy(image), torch.from_numpy(loc_target), torch.from_numpy(conf_target)
+        loc_target, conf_target = loader.target_fn([sample.gt_xyxy], [sample.labels])
+        image = network_input([sample.image], loader.config)
+        return tuple(torch.from_numpy(of_one[0]) for of_one in (image, loc_target, conf_target))
 
 
 def batches(make_loader, batch_size, workers):

@@ -7,7 +7,7 @@ import math
 from pathlib import Path
 
 from minissd.commands.arguments import add_command, figure_file, fraction
-from minissd.errors import input_error
+from minissd.errors import InputError, input_error
 
 
 def add(commands):
@@ -16,27 +16,27 @@ def add(commands):
         commands,
         "evaluate",
         run,
-        "average precision of trained weights on a folder in VOC format",
+        "average precision of trained weights on a folder in VOC or COCO format",
         "minissd evaluate --data VOC2007 --split test --weights run/weights.safetensors\n"
-        "minissd evaluate --data VOC2007 --split test --weights run/weights.safetensors --metric 11point",
+        "minissd evaluate --data VOC2007 --split test --weights run/weights.safetensors --metric 11point\n"
+        "minissd evaluate --data coco --split val2017 --weights run/weights.safetensors --metric coco",
     )
-    parser.add_argument("--data", type=Path, required=True, metavar="DIR", help="VOC-format folder")
+    parser.add_argument("--data", type=Path, required=True, metavar="DIR", help="VOC- or COCO-format folder")
     parser.add_argument(
         "--split", default="val", metavar="NAME", help="pictures to evaluate on (default: val)"
     )
     parser.add_argument("--weights", type=Path, required=True, metavar="FILE", help="trained weights")
     parser.add_argument(
         "--metric",
-        choices=("area", "11point"),
+        choices=("area", "11point", "coco"),
         default="area",
-        help="area under the curve, or VOC 2007's mean of 11 points (default: area)",
+        help="area under the curve, VOC 2007's mean of 11 points, or COCO's twelve numbers (default: area)",
     )
     parser.add_argument(
         "--iou-threshold",
         type=fraction,
-        default=0.5,
         metavar="X",
-        help="overlap from which an object is found (default: 0.5)",
+        help="overlap from which an object is found (default: 0.5; COCO has ten)",
     )
     parser.add_argument(
         "--curves", type=figure_file, metavar="FILE", help="draw precision-recall curves (.png)"
@@ -46,34 +46,59 @@ def add(commands):
 
 
 def run(options):
-    """Print AP per class and mAP."""
+    """Print AP per class and mAP; for COCO the twelve numbers too."""
     from minissd import weights
-    from minissd.data import VOCDetection
+    from minissd.data import open_dataset
     from minissd.files import writable_folder
     from minissd.predict import evaluate_model
 
+    _refuse_what_coco_has_not(options)
     if options.curves:
         writable_folder(options.curves.parent)  # better to know now than after the work
     model, class_names = weights.load_model(options.weights)
     if not class_names:
         raise input_error(options.weights, "holds no class names", "save them with the weights")
-    dataset = VOCDetection(options.data, options.split, class_names=class_names, strict=options.strict)
-    result = evaluate_model(model, dataset, options.iou_threshold, options.metric)
-    ap_by_name = {class_names[label - 1]: ap for label, ap in result.ap.items()}
+    dataset = open_dataset(options.data, options.split, class_names=class_names, strict=options.strict)
+    iou_threshold = 0.5 if options.iou_threshold is None else options.iou_threshold
+    result = evaluate_model(model, dataset, iou_threshold, options.metric)
     if options.curves:
         from minissd import viz
 
         viz.save(viz.draw_precision_recall(result, class_names), options.curves)
+    ap = result.class_ap if options.metric == "coco" else result.ap
+    ap_by_name = {class_names[label - 1]: value for label, value in ap.items()}
     if options.json:
-        ap_by_name = {name: _as_json(ap) for name, ap in ap_by_name.items()}
-        print(json.dumps({"mAP": _as_json(result.mAP), "ap": ap_by_name, "images": len(dataset)}))
+        _print_json(result, ap_by_name, len(dataset))
         return
+    how = "IoU .50-.95" if options.metric == "coco" else f"IoU {iou_threshold:g}"
+    _print_table(result, ap_by_name, f"{options.metric}, {how}, {len(dataset)} images")
+
+
+def _refuse_what_coco_has_not(options):
+    for option in ("iou_threshold", "curves"):
+        if options.metric == "coco" and getattr(options, option) is not None:
+            name = option.replace("_", "-")
+            raise InputError(f"--{name}: not with --metric coco, which has ten thresholds (leave it out)")
+
+
+def _print_json(result, ap_by_name, num_images):
+    report = {"mAP": result.mAP, "ap": ap_by_name, "images": num_images}
+    if hasattr(result, "numbers"):
+        report["numbers"] = result.numbers
+    print(json.dumps(_without_nan(report)))
+
+
+def _print_table(result, ap_by_name, how):
     width = max(map(len, [*ap_by_name, "mAP"]))
     for name, ap in ap_by_name.items():
         print(f"{name:{width}}  " + ("nan      (no object to find)" if math.isnan(ap) else f"{ap:.4f}"))
-    how = f"{options.metric}, IoU {options.iou_threshold:g}, {len(dataset)} images"
+    if hasattr(result, "numbers"):
+        print(result)
     print(f"{'mAP':{width}}  {result.mAP:.4f}   ({how})")
 
 
-def _as_json(number):
-    return None if math.isnan(number) else number  # JSON knows no NaN
+def _without_nan(value):
+    """Null in place of NaN, which JSON does not know."""
+    if isinstance(value, dict):
+        return {key: _without_nan(inner) for key, inner in value.items()}
+    return None if math.isnan(value) else value

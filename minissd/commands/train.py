@@ -1,4 +1,4 @@
-"""``minissd train``: train a detector on a folder in VOC format or on drawn scenes."""
+"""``minissd train``: train a detector on a folder in VOC or COCO format or on drawn scenes."""
 
 from __future__ import annotations
 
@@ -46,13 +46,14 @@ def add(commands):
         commands,
         "train",
         run,
-        "train a detector on a folder in VOC format, or on drawn scenes",
+        "train a detector on a folder in VOC or COCO format, or on drawn scenes",
         "minissd train --data VOC2007 --model tiny --output run\n"
         "minissd train --data VOC2007 --output run --resume\n"
+        "minissd train --data coco --split train2017 --val-split val2017 --model ssd300 --output run\n"
         "minissd train --data scenes --model tiny --output run --steps 300",
     )
     parser.add_argument(
-        "--data", required=True, metavar="DIR", help="VOC-format folder, or 'scenes' for drawn ones"
+        "--data", required=True, metavar="DIR", help="VOC- or COCO-format folder, or 'scenes' for drawn ones"
     )
     parser.add_argument(
         "--split", default="train", metavar="NAME", help="pictures to learn from (default: train)"
@@ -113,20 +114,19 @@ def run(options):
 
 
 def _datasets(options):
-    from minissd.data import DrawnScenes, VOCDetection
+    from minissd.data import DrawnScenes, open_dataset, splits_in
 
     if options.data == SCENES:
         dataset, validation = DrawnScenes(length=4096, seed=1), DrawnScenes(length=100, seed=2)
         return dataset, validation if options.val_split else None, dataset.class_names
-    dataset = VOCDetection(options.data, options.split, strict=options.strict)
+    dataset = open_dataset(options.data, options.split, strict=options.strict)
     if not options.val_split:
         return dataset, None, dataset.class_names
-    if not (dataset.root / "ImageSets" / "Main" / f"{options.val_split}.txt").is_file():
+    known = splits_in(options.data)
+    if options.val_split not in known:
         raise InputError(
             f"--val-split: {options.data} has no split {options.val_split!r} to evaluate on "
-            "(name another one, or give --val-split '' to train without)"
+            f"(choose one of {', '.join(known)}, or give --val-split '' to train without)"
         )
-    validation = VOCDetection(
-        options.data, options.val_split, class_names=dataset.class_names, strict=options.strict
-    )
+    validation = open_dataset(options.data, options.val_split, dataset.class_names, options.strict)
     return dataset, validation, dataset.class_names

@@ -15,6 +15,7 @@
 """
 
 from minissd.data.annotated import read_annotated
+from minissd.data.annotation import Annotation, AnnotationWarning
 from minissd.data.augmentation import Chain, Resize, SSDAugmentation, mild
 from minissd.data.batches import Batch, BatchLoader, collate
 from minissd.data.classes import VOC_CLASSES
@@ -28,7 +29,7 @@ from minissd.data.photometric import Photometric
 from minissd.data.resample import resize
 from minissd.data.sample import Sample
 from minissd.data.scenes import DrawnScenes
-from minissd.data.voc import Annotation, AnnotationWarning, VOCDetection
+from minissd.data.voc import VOCDetection
 from minissd.data.voc_results import write_voc_results
 from minissd.data.voc_write import write_voc
 

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import numpy as np
 
+from minissd.data.annotation import AnnotationWarning
 from minissd.data.image import image_size, read_image
 from minissd.data.sample import Sample
-from minissd.data.voc import AnnotationWarning
 from minissd.data.voc_xml import fault_of_box, fractions, read_annotation
 from minissd.errors import input_error
 

@@ -58,22 +58,20 @@ def collate(samples, config, target_fn=None):
     samples : sequence of Sample
     config : SSDConfig
     target_fn : callable, optional
-        ``target_fn(gt_xyxy, labels) -> (loc_target (P, 4), conf_target (P,))``, called for each sample.
+        ``target_fn(gt_xyxy, labels) -> (loc_target (N, P, 4), conf_target (N, P))``, called with the lists of
+        all samples; `minissd.targets.make_batch_targets` with its settings filled in.
 
     Returns
     -------
     Batch
         It shares no memory with the samples.
     """
-    loc_target = conf_target = None
-    if target_fn is not None:
-        pairs = [target_fn(sample.gt_xyxy, sample.labels) for sample in samples]
-        loc_target = np.stack([loc for loc, _ in pairs]).astype(np.float32)  # (N, P, 4)
-        conf_target = np.stack([conf for _, conf in pairs]).astype(np.int64)  # (N, P)
+    gt_xyxy, labels = [s.gt_xyxy.copy() for s in samples], [s.labels.copy() for s in samples]
+    loc_target, conf_target = (None, None) if target_fn is None else target_fn(gt_xyxy, labels)
     return Batch(
         images=network_input([sample.image for sample in samples], config),
-        gt_xyxy=[sample.gt_xyxy.copy() for sample in samples],
-        labels=[sample.labels.copy() for sample in samples],
+        gt_xyxy=gt_xyxy,
+        labels=labels,
         names=[sample.name for sample in samples],
         loc_target=loc_target,
         conf_target=conf_target,

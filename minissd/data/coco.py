@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections import Counter
-from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
+from minissd.data.annotation import AnnotatedImages, Annotation, Faults, image_form, number_classes
 from minissd.data.coco_json import corners_of, read_instances
-from minissd.data.image import read_image
-from minissd.data.sample import Sample
-from minissd.data.voc import Annotation, _check_size, _Faults
-from minissd.data.voc_xml import RawAnnotation, fault_of_box, fractions
+from minissd.data.voc_xml import fault_of_box, fractions
 from minissd.errors import input_error
 from minissd.ground_truth import GroundTruth
 
@@ -29,7 +25,7 @@ IMAGE_FOLDERS = ("{split}", "images/{split}", "images", "JPEGImages", ".")
 """Where its images are looked for."""
 
 
-class COCODetection(Sequence):
+class COCODetection(AnnotatedImages):
     """A data set in COCO's format; item i is a `Sample`.
 
     ::
@@ -92,7 +88,9 @@ class COCODetection(Sequence):
         self._instances = instances = read_instances(self.path)
         known = tuple(instances.categories.values())
         self.class_names = tuple(class_names) if class_names is not None else known
-        self._label_of = self._number_classes()
+        self._label_of = number_classes(
+            self.class_names, self.path, "has no categories", "name the classes of the objects"
+        )
         self.category_ids = {
             self._label_of[name]: category
             for category, name in instances.categories.items()
@@ -102,33 +100,10 @@ class COCODetection(Sequence):
         self.image_ids = [image.id for image in instances.images]
         self._new_label = np.array([0] + [self._label_of.get(name, 0) for name in known], np.int64)
         self._check_classes(known)
-        faults = _Faults(self.path, strict)
+        faults = Faults(self.path, strict)
         self._folder = self._image_folder()
-        self._annotations = [self._read(i, image, faults) for i, image in enumerate(instances.images)]
+        self.annotations = [self._read(i, image, faults) for i, image in enumerate(instances.images)]
         faults.warn()
-
-    def __len__(self):
-        return len(self.names)
-
-    def __getitem__(self, index):
-        """Return the image and its objects as a `Sample`."""
-        annotation = self._annotations[index]
-        return Sample(
-            image=read_image(self.image_path(index), annotation.upright),
-            gt_xyxy=annotation.gt_xyxy.copy(),
-            labels=annotation.labels.copy(),
-            difficult=annotation.difficult.copy(),
-            name=self.names[index],
-        )
-
-    @property
-    def image_sizes(self):
-        """Width and height of all images in pixels."""
-        return [(annotation.width, annotation.height) for annotation in self._annotations]
-
-    def annotation(self, index):
-        """Return the `Annotation` of image `index` without decoding the image."""
-        return self._annotations[index]
 
     def image_path(self, index):
         """Return the path of image `index`."""
@@ -142,7 +117,7 @@ class COCODetection(Sequence):
         GroundTruth
             Boxes as fractions of the image, not cut at its border.
         """
-        rows, annotation = self._instances.rows(index), self._annotations[index]
+        rows, annotation = self._instances.rows(index), self.annotations[index]
         size = annotation.width, annotation.height
         return GroundTruth(
             gt_xyxy=corners_of(self._instances.boxes_xywh[rows]) / np.tile(size, 2),
@@ -154,14 +129,6 @@ class COCODetection(Sequence):
         )
 
     # -- reading ---------------------------------------------------------------------------------------
-
-    def _number_classes(self):
-        if not self.class_names:
-            raise input_error(self.path, "has no categories", "name the classes of the objects")
-        twice = [name for name, count in Counter(self.class_names).items() if count > 1]
-        if twice:
-            raise input_error("class_names", f"{twice[0]!r} is there twice", "name every class once")
-        return {name: i for i, name in enumerate(self.class_names, start=1)}
 
     def _check_classes(self, known):
         unknown = np.flatnonzero(self._new_label[self._instances.labels] == 0)
@@ -191,8 +158,7 @@ class COCODetection(Sequence):
             raise input_error(
                 self.path, f"there is no image {image.file_name} in {self._folder}", "add it to the folder"
             )
-        raw = RawAnnotation(image.file_name, image.width, image.height, ())
-        width, height, upright = _check_size(raw, self.path, path, faults)
+        width, height, upright = image_form((image.width, image.height), self.path, path, faults)
         rows = self._sound_rows(index, width, height, faults)
         return Annotation(
             gt_xyxy=fractions(corners_of(self._instances.boxes_xywh[rows]), width, height),

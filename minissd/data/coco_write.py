@@ -7,8 +7,9 @@ from pathlib import Path
 
 import numpy as np
 
+from minissd.data.classes import class_name_of
 from minissd.data.image import check_image
-from minissd.data.voc_write import _class_name, _save
+from minissd.data.image_write import check_image_format, write_image
 from minissd.errors import input_error
 from minissd.files import written_whole
 from minissd.ground_truth import GroundTruth, as_detections, as_ground_truth
@@ -48,14 +49,12 @@ def write_coco(root, split, samples, class_names, image_format="jpg"):
     >>> scenes = DrawnScenes(length=100)
     >>> write_coco("scenes", "train", scenes, scenes.class_names)  # doctest: +SKIP
     """
-    if image_format not in ("jpg", "png"):
-        raise input_error("image_format", f"{image_format!r} is not known", "use jpg or png")
+    check_image_format(image_format)
     root, names, truths = Path(root), [], []
     for i, sample in enumerate(samples):
         name = f"{i:06d}.{image_format}"
         check_image(sample.image, sample.name or name)
-        with written_whole(root / split / name) as path:
-            _save(sample.image, path, image_format)
+        write_image(sample.image, root / split / name)
         size = sample.image.shape[1::-1]  # the sample itself would keep its image in memory
         truths.append(GroundTruth(sample.gt_xyxy, sample.labels, sample.difficult, image_size=size))
         names.append(name)
@@ -148,7 +147,7 @@ def _annotation_entries(truth, file_name, class_names):
     areas = [w * h for _, _, w, h in boxes_px] if truth.area_px is None else truth.area_px.tolist()
     columns = truth.labels.tolist(), boxes_px, areas, truth.crowd.tolist(), truth.difficult.tolist()
     for label, box, area, crowd, difficult in zip(*columns):
-        _class_name(label, class_names, file_name)  # raises where there is none
+        class_name_of(label, class_names, file_name)  # raises where there is none
         entry = {"category_id": label, "bbox": box, "area": _rounded(area), "iscrowd": int(crowd)}
         yield entry | ({"ignore": 1} if difficult else {})
 

@@ -11,7 +11,7 @@ import numpy as np
 from minissd.data.coco_write import write_coco_annotations
 from minissd.data.sample import Sample
 from minissd.data.voc import IMAGE_EXTENSIONS
-from minissd.data.voc_write import _annotation_xml
+from minissd.data.voc_write import annotation_xml
 from minissd.errors import input_error
 from minissd.files import written_whole
 from minissd.ground_truth import GroundTruth
@@ -89,7 +89,7 @@ def convert_to_voc(dataset, root, split):
         image = np.broadcast_to(np.uint8(0), (annotation.height, annotation.width, 3))
         sample = Sample(image, annotation.gt_xyxy, annotation.labels, annotation.difficult, name)
         with written_whole(root / "Annotations" / f"{name}.xml") as path:
-            path.write_bytes(_annotation_xml(sample, f"{name}{source.suffix}", dataset.class_names))
+            path.write_bytes(annotation_xml(sample, f"{name}{source.suffix}", dataset.class_names))
     listed = root / "ImageSets" / "Main" / f"{split}.txt"
     with written_whole(listed) as path:
         path.write_text("".join(f"{name}\n" for name in names), "utf-8")

@@ -3,51 +3,18 @@
 from __future__ import annotations
 
 import os
-import warnings
-from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from minissd.data.image import image_size, read_image
-from minissd.data.sample import Sample
+from minissd.data.annotation import AnnotatedImages, Annotation, Faults, image_form, number_classes
 from minissd.data.voc_xml import FIRST_PIXEL, class_names_in, fault_of_box, fractions, read_annotation
 from minissd.errors import input_error
 
 IMAGE_EXTENSIONS = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".gif", ".tif", ".tiff", ".ppm", ".pgm")
 
 
-class AnnotationWarning(UserWarning):
-    """A data set has annotations that cannot be meant as they are; its text counts them."""
-
-
-@dataclass(frozen=True)
-class Annotation:
-    """What is known of one image without decoding it.
-
-    Attributes
-    ----------
-    gt_xyxy : ndarray of float64, (G, 4)
-        Fractions of the image.
-    labels : ndarray of int64, (G,)
-    difficult : ndarray of bool, (G,)
-    width, height : int
-        Of the image, in pixels, as annotated.
-    upright : bool
-        Whether the boxes were drawn on the image turned as its camera asks, or on the stored pixels.
-    """
-
-    gt_xyxy: np.ndarray
-    labels: np.ndarray
-    difficult: np.ndarray
-    width: int
-    height: int
-    upright: bool = True
-
-
-class VOCDetection(Sequence):
+class VOCDetection(AnnotatedImages):
     """A data set in VOC's format; item i is a `Sample`.
 
     ::
@@ -114,31 +81,15 @@ class VOCDetection(Sequence):
         self.names = self._read_split()
         annotations = self.root / "Annotations"
         self.class_names = tuple(class_names) if class_names is not None else class_names_in(annotations)
-        self._label_of = self._number_classes()
-        faults = _Faults(f"{self.root} ({split})", strict)
+        self._label_of = number_classes(
+            self.class_names, annotations, "no object in any annotation", "label some objects"
+        )
+        faults = Faults(f"{self.root} ({split})", strict)
         images = _ImageFinder(self.root / "JPEGImages")
-        self._paths, self._annotations = [], []
+        self._paths, self.annotations = [], []
         for name in self.names:
             self._read(annotations / f"{name}.xml", name, images, faults)
         faults.warn()
-
-    def __len__(self):
-        return len(self.names)
-
-    def __getitem__(self, index):
-        """Return the image and its objects as a `Sample`."""
-        annotation = self._annotations[index]
-        return Sample(
-            image=read_image(self._paths[index], annotation.upright),
-            gt_xyxy=annotation.gt_xyxy.copy(),
-            labels=annotation.labels.copy(),
-            difficult=annotation.difficult.copy(),
-            name=self.names[index],
-        )
-
-    def annotation(self, index):
-        """Return the `Annotation` of image `index` without decoding the image."""
-        return self._annotations[index]
 
     def image_path(self, index):
         """Return the path of image `index`."""
@@ -156,14 +107,6 @@ class VOCDetection(Sequence):
                     f"has no folder {name}",
                     "a VOC data set needs Annotations, JPEGImages and ImageSets/Main",
                 )
-
-    def _number_classes(self):
-        if not self.class_names:
-            raise input_error(self.root / "Annotations", "no object in any annotation", "label some objects")
-        twice = [name for name, count in Counter(self.class_names).items() if count > 1]
-        if twice:
-            raise input_error("class_names", f"{twice[0]!r} is there twice", "name every class once")
-        return {name: i for i, name in enumerate(self.class_names, start=1)}
 
     def _read_split(self):
         lists = self.root / "ImageSets" / "Main"
@@ -195,7 +138,7 @@ class VOCDetection(Sequence):
                 f"there is no image {name} in {images.folder}",
                 f"add it, or take {name} out of the list of the split",
             )
-        width, height, upright = _check_size(raw, path, image_path, faults)
+        width, height, upright = image_form((raw.width, raw.height), path, image_path, faults)
         rows = []
         for number, obj in enumerate(raw.objects, start=1):
             if obj.name not in self._label_of:
@@ -210,7 +153,7 @@ class VOCDetection(Sequence):
             elif self.keep_difficult or not obj.difficult:
                 rows.append(obj)
         self._paths.append(image_path)
-        self._annotations.append(self._annotation(rows, width, height, upright))
+        self.annotations.append(self._annotation(rows, width, height, upright))
 
     def _annotation(self, objects, width, height, upright):
         corners_px = np.array([obj.corners_px for obj in objects], np.float64).reshape(-1, 4)
@@ -222,24 +165,6 @@ class VOCDetection(Sequence):
             height=height,
             upright=upright,
         )
-
-
-def _check_size(raw, path, image_path, faults):
-    """Decide on width and height, and on whether the boxes were drawn on the upright image."""
-    real = image_size(image_path)
-    annotated = (raw.width, raw.height)
-    if 0 in annotated:
-        return *real, True
-    if annotated == real:
-        return *annotated, True
-    if annotated == image_size(image_path, upright=False):
-        return *annotated, False
-    faults.add(
-        path,
-        "image size differs from its annotation",
-        f"{raw.width} x {raw.height} annotated, {image_path.name} has {real[0]} x {real[1]}",
-    )
-    return *annotated, True
 
 
 class _ImageFinder:
@@ -260,24 +185,3 @@ class _ImageFinder:
         if filename in files or (not files and filename and (self.folder / filename).is_file()):
             return self.folder / filename
         return self.folder / files[0] if files else None
-
-
-class _Faults:
-    """Counts what is wrong with a data set, to say it once; or, if strict, refuses the first fault."""
-
-    def __init__(self, where, strict):
-        self.where, self.strict = where, strict
-        self.counts, self.first = Counter(), None
-
-    def add(self, path, kind, detail):
-        if self.strict:
-            raise input_error(path, f"{kind}: {detail}", "mend it, or do without strict")
-        self.counts[kind] += 1
-        self.first = self.first or f"{path.name}, {detail}"
-
-    def warn(self):
-        if self.counts:
-            kinds = ", ".join(f"{kind}: {count}" for kind, count in sorted(self.counts.items()))
-            text = f"{self.where}: faulty annotations ({kinds}); the first is {self.first}. "
-            text += "Such boxes are left out; where the size differs, the annotated one counts."
-            warnings.warn(text, AnnotationWarning, stacklevel=3)

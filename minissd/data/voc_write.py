@@ -6,10 +6,10 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 import numpy as np
-from PIL import Image
 
+from minissd.data.classes import class_name_of
 from minissd.data.image import check_image
-from minissd.errors import input_error
+from minissd.data.image_write import check_image_format, write_image
 from minissd.files import written_whole
 
 
@@ -49,8 +49,7 @@ def write_voc(root, split, samples, class_names, image_format="jpg"):
     >>> scenes = DrawnScenes(length=100)
     >>> write_voc("scenes", "train", scenes, scenes.class_names)  # doctest: +SKIP
     """
-    if image_format not in ("jpg", "png"):
-        raise input_error("image_format", f"{image_format!r} is not known", "use jpg or png")
+    check_image_format(image_format)
     root = Path(root)
     for folder in ("Annotations", "JPEGImages", "ImageSets/Main"):
         (root / folder).mkdir(parents=True, exist_ok=True)
@@ -58,9 +57,8 @@ def write_voc(root, split, samples, class_names, image_format="jpg"):
     for i, sample in enumerate(samples):
         name = f"{split}_{i:06d}"
         check_image(sample.image, sample.name or name)
-        xml = _annotation_xml(sample, f"{name}.{image_format}", class_names)
-        with written_whole(root / "JPEGImages" / f"{name}.{image_format}") as path:
-            _save(sample.image, path, image_format)
+        xml = annotation_xml(sample, f"{name}.{image_format}", class_names)
+        write_image(sample.image, root / "JPEGImages" / f"{name}.{image_format}")
         with written_whole(root / "Annotations" / f"{name}.xml") as path:
             path.write_bytes(xml)
         names.append(name)
@@ -69,14 +67,8 @@ def write_voc(root, split, samples, class_names, image_format="jpg"):
     return root
 
 
-def _save(image, path, image_format):
-    if image_format == "jpg":
-        Image.fromarray(image).save(path, "JPEG", quality=95, subsampling=0)
-    else:
-        Image.fromarray(image).save(path, "PNG")
-
-
-def _annotation_xml(sample, filename, class_names):
+def annotation_xml(sample, filename, class_names):
+    """Return the annotation of a sample as bytes of XML; of its image only the size is looked at."""
     height, width = sample.image.shape[:2]
     root = ElementTree.Element("annotation")
     _add(root, "filename", filename)
@@ -86,23 +78,13 @@ def _annotation_xml(sample, filename, class_names):
     corners_px = sample.gt_xyxy * np.array([width, height, width, height])
     for corners, label, difficult in zip(corners_px, sample.labels, sample.difficult, strict=True):
         node = ElementTree.SubElement(root, "object")
-        _add(node, "name", _class_name(label, class_names, sample.name or filename))
+        _add(node, "name", class_name_of(label, class_names, sample.name or filename))
         _add(node, "difficult", int(difficult))
         box = ElementTree.SubElement(node, "bndbox")
         for tag, value in zip(("xmin", "ymin", "xmax", "ymax"), corners):
             _add(box, tag, f"{value:.10g}")
     ElementTree.indent(root)
     return ElementTree.tostring(root)
-
-
-def _class_name(label, class_names, where):
-    if not 1 <= label <= len(class_names):
-        raise input_error(
-            where,
-            f"label {label} has no class name",
-            f"labels go from 1 to {len(class_names)}, 0 is background",
-        )
-    return class_names[label - 1]
 
 
 def _add(parent, tag, value):

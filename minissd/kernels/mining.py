@@ -11,9 +11,11 @@ values above it will do.
 from __future__ import annotations
 
 import numpy as np
+from numba import njit
 
-from minissd.compilation import compiled, inlined
-from minissd.nn.threads import in_threads, spans
+from minissd.compilation import compiled, inlined, part
+from minissd.nn.fast.alone import team_for
+from minissd.nn.fast.team import share_out
 
 FEW_VALUES = 1 << 15  # that are searched before another thread could have been woken
 COUNTABLE = 1 << 24
@@ -45,29 +47,32 @@ def largest(values, candidates, counts):
     values = np.require(values, requirements="CAW")  # for read-only arrays Numba would compile again
     candidates, counts = np.require(candidates, bool, "CW"), np.array(counts, np.int64)
     marked = np.zeros(values.shape, bool)
-    bits = np.int32 if values.dtype == np.float32 else np.int64
-
-    def run(span):
-        row = np.empty(values.shape[1], values.dtype)
-        threshold = np.empty(1, values.dtype)
-        scratch = row, threshold, threshold.view(bits)
-        _largest_of_rows(values, candidates, counts, span.start, span.stop, *scratch, marked)
-
-    in_threads(run, spans(len(values)) if values.size > FEW_VALUES else [slice(0, len(values))])
+    team = team_for(values.size, FEW_VALUES)
+    rows = np.empty((team.size, values.shape[1]), values.dtype)  # what each thread works with
+    thresholds = np.empty((team.size, 16), values.dtype)  # a cache line for each; the first counts
+    bits = thresholds.view(np.int32 if values.dtype == np.float32 else np.int64)  # the same memory
+    _largest_of_rows(team.mailbox, values, candidates, counts, rows, thresholds, bits, marked)
     return marked
 
 
 @compiled
-def _largest_of_rows(values, candidates, counts, first, last, row, threshold, bits, marked):
-    """`bits` is the memory of `threshold`, read as a whole number."""
-    for n in range(first, last):
-        if counts[n] > 0:
-            _largest(values[n], candidates[n], counts[n], row, threshold, bits, marked[n])
+def _largest_of_rows(mailbox, values, candidates, counts, rows, thresholds, bits, marked):
+    share_out(
+        mailbox, len(values), _largest_of_row, (values, candidates, counts, rows, thresholds, bits, marked)
+    )
 
 
-@inlined
+@part
+def _largest_of_row(thread, n, values, candidates, counts, rows, thresholds, bits, marked):
+    """Mark the candidates of one row."""
+    if counts[n] > 0:
+        row, threshold, own_bits = rows[thread], thresholds[thread], bits[thread]
+        _largest(values[n], candidates[n], counts[n], row, threshold, own_bits, marked[n])
+
+
+@part
 def _largest(values, candidates, count, row, threshold, bits, marked):
-    """Mark `count` candidates of one row."""
+    """Mark `count` candidates; the next three arguments are memory to work in."""
     for i in range(len(row)):
         row[i] = values[i] if candidates[i] else np.nan  # above nothing, and nothing is above it
     above = _find_threshold(row, count, threshold, bits)
@@ -89,7 +94,7 @@ def _largest(values, candidates, count, row, threshold, bits, marked):
             missing -= 1
 
 
-@compiled
+@part
 def _find_threshold(row, count, threshold, bits):
     """Set a threshold that has `count` values above it, or the `count`-th largest value.
 
@@ -124,7 +129,7 @@ def _ordered(bits, flip):
     return bits ^ ((np.int64(bits) >> 63) & flip)
 
 
-@compiled(fastmath={"reassoc"})
+@njit(nogil=True, fastmath={"reassoc"})
 def _count_above(row, threshold):
     """Count as floats: a comparison of floats then yields counters of just its own width."""
     one, zero = row.dtype.type(1), row.dtype.type(0)

@@ -10,14 +10,25 @@ from __future__ import annotations
 
 import numpy as np
 
-from minissd.compilation import compiled, inlined
-from minissd.kernels.exponential import exp, log
+from minissd.compilation import compiled, inlined, part
+from minissd.nn.fast.alone import team_for
+from minissd.nn.fast.lanes import max_lanes, sum_lanes
 from minissd.nn.fast.prefetch import prefetch
-from minissd.nn.fast.reduce import max_lanes, sum_lanes
-from minissd.nn.fast.simd import LANES, broadcast, load, load_first, maximum, memory, store_lanes
-from minissd.nn.threads import in_threads, spans
+from minissd.nn.fast.simd import (
+    LANES,
+    broadcast,
+    load,
+    load_first,
+    local_memory,
+    maximum,
+    memory,
+    store_lanes,
+)
+from minissd.nn.fast.team import share_out
+from minissd.nn.fast.vector_functions import exp, log
 
 FEW_LOGITS = 1 << 14  # that are done before another thread could have been woken
+ROWS = 512  # that a thread deals with at a time
 
 
 def fits(conf):
@@ -41,11 +52,7 @@ def cross_entropy(conf, conf_target):
     classes = conf.shape[-1]
     loss = np.empty(conf_target.shape, np.float32)
     arrays = _flat(conf, np.float32), _flat(conf_target, np.int64), _beyond(classes), loss.reshape(-1)
-
-    def run(span):
-        _cross_entropy(*arrays, classes, span.start, span.stop, np.empty((2, LANES), np.float32))
-
-    in_threads(run, _spans(loss.size, classes))
+    _cross_entropy(team_for(conf.size, FEW_LOGITS).mailbox, *arrays, classes)
     return loss
 
 
@@ -67,10 +74,7 @@ def confidence_gradient(conf, conf_target, counted, divisor):
     rows = np.flatnonzero(counted)
     target = _flat(conf_target, np.int64)[rows]
     arrays = _flat(conf, np.float32), target, rows, _beyond(classes), dconf.reshape(-1)
-    in_threads(
-        lambda span: _confidence_gradient(*arrays, classes, 1 / divisor, span.start, span.stop),
-        _spans(len(rows), classes),
-    )
+    _confidence_gradient(team_for(len(rows) * classes, FEW_LOGITS).mailbox, *arrays, classes, 1 / divisor)
     return dconf
 
 
@@ -84,39 +88,44 @@ def _beyond(classes):
     return np.where(np.arange(LANES) < (classes - 1) % LANES + 1, 0, -np.inf).astype(np.float32)
 
 
-def _spans(rows, classes):
-    return spans(rows) if rows * classes > FEW_LOGITS else [slice(0, rows)]
-
-
 @compiled
-def _cross_entropy(conf, target, beyond, loss, classes, first, last, scratch):
+def _cross_entropy(mailbox, conf, target, beyond, loss, classes):
+    arguments = memory(conf), memory(target), memory(beyond), memory(loss), len(loss), classes
+    share_out(mailbox, (len(loss) + ROWS - 1) // ROWS, _cross_entropy_of_rows, arguments)
+
+
+@part
+def _cross_entropy_of_rows(thread, piece, logits, target, beyond, loss, size, classes):
     """Sixteen rows at a time, so that their logarithms are taken at once."""
-    logits, beyond, sums, distances = memory(conf), memory(beyond), memory(scratch[0]), memory(scratch[1])
-    out = memory(loss)
-    for start in range(first, last, LANES):
+    sums, distances, last = local_memory(LANES), local_memory(LANES), min((piece + 1) * ROWS, size)
+    for start in range(piece * ROWS, last, LANES):
         rows = min(LANES, last - start)
         for i in range(rows):
             begin = (start + i) * classes
             for c in range(0, classes, LANES):
                 prefetch(logits, begin + LANES * classes + c)  # the same row of the next sixteen
             top = _largest(logits, begin, classes, beyond)
-            scratch[0, i] = _sum_of_exp(logits, begin, classes, beyond, top)
-            scratch[1, i] = top - conf[begin + target[start + i]]
-        store_lanes(out, start, log(load(sums, 0)) + load(distances, 0), rows)
+            sums[i] = _sum_of_exp(logits, begin, classes, beyond, top)
+            distances[i] = top - logits[begin + target[start + i]]
+        store_lanes(loss, start, log(load(sums, 0)) + load(distances, 0), rows)
 
 
 @compiled
-def _confidence_gradient(conf, target, rows, beyond, dconf, classes, factor, first, last):
-    logits, beyond, out = memory(conf), memory(beyond), memory(dconf)
-    for i in range(first, last):
+def _confidence_gradient(mailbox, conf, target, rows, beyond, dconf, classes, factor):
+    arguments = memory(conf), target, rows, memory(beyond), memory(dconf), classes, np.float32(factor)
+    share_out(mailbox, (len(rows) + ROWS - 1) // ROWS, _gradient_of_rows, arguments)
+
+
+@part
+def _gradient_of_rows(thread, piece, logits, target, rows, beyond, dconf, classes, factor):
+    for i in range(piece * ROWS, min((piece + 1) * ROWS, len(rows))):
         begin = rows[i] * classes
         top = _largest(logits, begin, classes, beyond)
-        total = np.float32(1) / _sum_of_exp(logits, begin, classes, beyond, top)
-        scale = broadcast(np.float32(factor) * total)
+        scale = broadcast(factor / _sum_of_exp(logits, begin, classes, beyond, top))
         for c in range(0, classes, LANES):
             value = exp(_row(logits, begin, c, classes, beyond) - broadcast(top)) * scale
-            store_lanes(out, begin + c, value, min(LANES, classes - c))
-        dconf[begin + target[i]] -= np.float32(factor)
+            store_lanes(dconf, begin + c, value, min(LANES, classes - c))
+        dconf[begin + target[i]] -= factor
 
 
 @inlined

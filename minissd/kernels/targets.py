@@ -4,6 +4,9 @@ The definition is `minissd.targets.match_and_encode`. Here one compiled call doe
 that nothing waits for Python between them, and the results are written where the batch wants them, not
 stacked afterwards. The matching is the same to the last bit. The logarithm is another library's, so that an
 offset may be rounded to the next float32.
+
+Batches are prepared in the background. So these are threads of their own, and not those of
+`minissd.nn.fast.team`, on which the network is at work meanwhile.
 """
 
 from __future__ import annotations

@@ -9,9 +9,9 @@ in the cache when the product reads it, which is why small blocks are also the f
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
 from minissd.backend import get_array_module
+from minissd.compilation import compiled, part
 from minissd.nn.conv_shape import output_side
 from minissd.nn.threads import in_threads, num_threads, one_blas_thread, shares
 
@@ -167,7 +167,7 @@ def col2im_slices(dcolumns, dx, first_row, stride, padding, dilation):
     dx += padded[:, :, padding : padding + dx.shape[2], padding : padding + dx.shape[3]]
 
 
-@njit(cache=True, nogil=True)
+@part
 def _inside(count, side, offset, stride):
     """First and last-plus-one output position whose input ``position * stride + offset`` is on the map."""
     first = max(0, -(offset // stride)) if offset < 0 else 0
@@ -175,7 +175,7 @@ def _inside(count, side, offset, stride):
     return first, max(first, last)
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _im2col_numba(x, columns, first_row, stride, padding, dilation):
     """`im2col_slices` without the padded copy."""
     channels, kernel, _, num_images, num_rows, width = columns.shape
@@ -198,7 +198,7 @@ def _im2col_numba(x, columns, first_row, stride, padding, dilation):
                     target[column] = source[column * stride + left]
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _col2im_numba(dcolumns, dx, first_row, stride, padding, dilation):
     """`col2im_slices` without the padded copy."""
     channels, kernel, _, num_images, num_rows, width = dcolumns.shape

@@ -5,6 +5,7 @@ import gc
 import itertools
 import threading
 import time
+from functools import partial
 
 import numpy as np
 import pytest
@@ -15,6 +16,7 @@ from minissd.data.batches import BatchLoader, collate
 from minissd.data.image import network_input
 from minissd.data.sample import Sample
 from minissd.errors import InputError
+from minissd.targets import make_batch_targets
 
 CONFIG = dataclasses.replace(TINY, image_size=24)
 
@@ -66,14 +68,30 @@ def test_collate():
     assert samples[0].gt_xyxy.max() == 0.75
 
 
-def test_targets_are_made_per_sample():
-    def targets(gt_xyxy, labels):
-        return np.full((5, 4), len(gt_xyxy), np.float64), np.full(5, labels.sum(), np.int32)
+def test_targets_are_made_of_all_samples_at_once():
+    calls = []
 
-    (batch,) = take(BatchLoader(Numbered(), CONFIG, 3, shuffle=False, target_fn=targets), 1)
-    assert (batch.loc_target.shape, batch.loc_target.dtype) == ((3, 5, 4), np.float32)
-    assert (batch.conf_target.shape, batch.conf_target.dtype) == ((3, 5), np.int64)
-    assert batch.loc_target[:, 0, 0].tolist() == batch.conf_target[:, 0].tolist() == [0, 1, 2]
+    def targets(gt_xyxy, labels):
+        calls.append((gt_xyxy, labels))
+        return "offsets", "classes"
+
+    (batch,) = take(BatchLoader(Numbered(), CONFIG, 3, shuffle=False, workers=0, target_fn=targets), 1)
+    assert (batch.loc_target, batch.conf_target) == ("offsets", "classes")
+    ((gt_xyxy, labels),) = calls
+    assert [len(boxes_xyxy) for boxes_xyxy in gt_xyxy] == [len(of_image) for of_image in labels] == [0, 1, 2]
+
+
+def test_targets_of_the_network():
+    targets = partial(
+        make_batch_targets, priors_cxcywh=np.array([[0.5, 0.5, 0.5, 0.5], [0.1, 0.1, 0.1, 0.1]])
+    )
+    batches = take(BatchLoader(Numbered(), CONFIG, 5, shuffle=False, target_fn=targets), 2)
+    for batch in batches:
+        assert (batch.loc_target.shape, batch.loc_target.dtype) == ((5, 2, 4), np.float32)
+        assert (batch.conf_target.shape, batch.conf_target.dtype) == ((5, 2), np.int64)
+        np.testing.assert_array_equal(batch.conf_target[:, 0], [int(name) % 3 > 0 for name in batch.names])
+        assert not batch.conf_target[:, 1].any()
+        assert not batch.loc_target.any()  # the objects are where the first box is
 
 
 def test_order_without_shuffling_goes_around():

@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from minissd.data.annotation import AnnotationWarning
 from minissd.data.image import EXIF_ORIENTATION
 from minissd.data.sample import Sample
-from minissd.data.voc import AnnotationWarning, VOCDetection
+from minissd.data.voc import VOCDetection
 from minissd.data.voc_write import write_voc
 from minissd.data.voc_xml import fault_of_box, fractions
 from minissd.errors import InputError

@@ -128,13 +128,13 @@ anywhere = st.floats(-0.5, 1.5, width=16) | st.floats(0, 1)
 
 
 @given(random_boxes(on_a_grid, 0, 12), random_boxes(on_a_grid, 1, 80), rules, thresholds)
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_boxes_on_a_grid(gt_xyxy, priors_xyxy, rule, iou_threshold):
     assert_the_same(in_order(gt_xyxy), boxes.xyxy_to_cxcywh(in_order(priors_xyxy)), rule, iou_threshold)
 
 
 @given(random_boxes(anywhere, 0, 12), random_boxes(anywhere, 1, 80), rules, thresholds)
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_any_boxes_and_some_that_are_none(gt_xyxy, priors_cxcywh, rule, iou_threshold):
     """Corners in any order, sizes of any sign: what is inside out overlaps nothing."""
     assert_the_same(gt_xyxy, priors_cxcywh, rule, iou_threshold)

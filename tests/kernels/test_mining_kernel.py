@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from minissd import mining
@@ -24,7 +24,6 @@ def check(values, candidates, counts):
 
 
 @every_dtype
-@settings(deadline=None)  # the first call compiles
 @given(data=st.data(), rows=st.integers(0, 3), columns=st.integers(1, 40))
 def test_ties_signed_zeros_infinities_and_nan(dtype, data, rows, columns):
     """-0 and 0 are equal, so the lower prior is taken; NaN is harder than nothing."""
@@ -59,8 +58,8 @@ def test_neighbours_in_float32_are_told_apart(rng):
 
 
 @pytest.mark.parametrize("threads", [1, 2, 3, 8])
-def test_any_number_of_threads(threads, rng, monkeypatch):
-    monkeypatch.setattr("minissd.nn.threads.num_threads", lambda: threads)
+def test_any_number_of_threads(threads, rng, monkeypatch, use_threads):
+    use_threads(threads)
     monkeypatch.setattr(kernel, "FEW_VALUES", 0)
     values = rng.exponential(size=(7, 333)).astype(np.float32)
     check(values, rng.random(values.shape) < 0.8, list(range(0, 70, 10)))

@@ -2,14 +2,9 @@
 
 import numpy as np
 import pytest
-from numba import njit
 
 from minissd import loss, mining
 from minissd.kernels import multibox
-from minissd.kernels.exponential import divide, exp, log
-from minissd.nn.fast import simd
-from minissd.nn.fast.prefetch import prefetch
-from minissd.nn.fast.reduce import max_lanes, sum_lanes
 
 SHAPES = [(2, 9, 1), (3, 16, 2), (1, 33, 15), (2, 17, 16), (1, 50, 17), (2, 37, 21), (1, 5, 32), (1, 21, 91)]
 SHAPES += [(0, 7, 21), (2, 0, 21)]
@@ -110,10 +105,10 @@ def test_layouts_and_dtypes_of_the_arguments(target_dtype, rng):
 
 
 @pytest.mark.parametrize("threads", [1, 2, 3, 8])
-def test_the_number_of_threads_changes_nothing(threads, rng, monkeypatch):
-    loc, conf, loc_target, conf_target = batch(rng, (3, 77, 21))
+def test_the_number_of_threads_changes_nothing(threads, rng, monkeypatch, use_threads):
+    loc, conf, loc_target, conf_target = batch(rng, (3, 777, 21))
     expected = loss.multibox_loss(loc, conf, loc_target, conf_target)
-    monkeypatch.setattr("minissd.nn.threads.num_threads", lambda: threads)
+    use_threads(threads)
     monkeypatch.setattr(multibox, "FEW_LOGITS", 0)
     result = loss.multibox_loss(loc, conf, loc_target, conf_target)
     assert result.value == expected.value
@@ -126,46 +121,3 @@ def test_only_float32_in_numpy_is_compiled(rng):
     assert multibox.fits(conf)
     assert not multibox.fits(conf.astype(np.float64))
     assert not multibox.fits(conf[..., :0])
-
-
-@njit
-def _functions(a, out):
-    a, out = simd.memory(a), simd.memory(out)
-    value = simd.load(a, 0)
-    prefetch(a, 10**6)  # behind the end, and nothing happens
-    simd.store(out, 0, exp(value))
-    simd.store(out, 16, log(value))
-    simd.store(out, 32, divide(simd.broadcast(1.0), value))
-    return sum_lanes(value), max_lanes(value)
-
-
-def functions(values):
-    out = np.zeros(48, np.float32)
-    total, largest = _functions(values, out)
-    return *out.reshape(3, 16), total, largest
-
-
-@pytest.mark.parametrize("spread", [1e-6, 0.1, 1, 30, 85])
-def test_vector_functions(spread, rng):
-    for _ in range(200):
-        x = rng.uniform(-spread, spread, 16).astype(np.float32)
-        with np.errstate(divide="ignore"):
-            powers, _, inverse, total, largest = functions(x)
-            np.testing.assert_array_equal(inverse, np.float32(1) / x)
-        np.testing.assert_allclose(powers, np.exp(x.astype(np.float64)), rtol=1.5e-7)
-        assert total == pytest.approx(x.sum(dtype=np.float64), rel=1e-5, abs=2e-6 * spread)
-        assert largest == x.max()
-        positive = np.exp(x.astype(np.float64)).astype(np.float32)
-        np.testing.assert_allclose(
-            functions(positive)[1], np.log(positive.astype(np.float64)), rtol=3e-7, atol=2e-8
-        )
-
-
-def test_vector_functions_at_the_ends():
-    x = np.zeros(16, np.float32)
-    x[:6] = [np.nan, -np.inf, -200, -87, 88, 1]
-    powers, logarithms = functions(x)[:2]
-    np.testing.assert_allclose(powers[:6], [np.nan, 0, 0, np.exp(-87), np.exp(88), np.e], rtol=2e-7)
-    np.testing.assert_array_equal(powers[6:], 1)
-    assert np.isnan(logarithms[0])
-    assert logarithms[5] == 0

@@ -8,7 +8,10 @@ from hypothesis import strategies as st
 from minissd import codec, detect, priors
 from minissd.config import SSD300_VOC
 from minissd.kernels import postprocess
+from minissd.kernels.softmax import padded, share_softmax
 from minissd.loss import softmax
+from minissd.nn.fast.alone import ALONE
+from minissd.nn.fast.team import Team
 
 SSD300_PRIORS = priors.prior_boxes(SSD300_VOC)
 USUAL = {"score_threshold": 0.01, "iou_threshold": 0.45, "top_k": 400, "keep_top_k": 200}
@@ -38,9 +41,19 @@ def ssd300_predictions(rng, kind):
     return loc, conf
 
 
+def class_scores(conf, team=ALONE):
+    """What the kernel takes for the softmax, (C - 1, P rounded up to sixteens)."""
+    num_priors, num_classes = conf.shape
+    scores = np.empty((num_classes - 1, padded(num_priors)), np.float32)
+    blocks = np.empty((team.size, 16 * num_classes), np.float32)
+    team.wake()
+    share_softmax(team.mailbox, np.ascontiguousarray(conf), scores, blocks)
+    return scores
+
+
 def probability_of(conf):
-    """What the kernel takes for the softmax, as the readable steps want it: (P, C)."""
-    scores = postprocess.class_scores(conf)[:, : len(conf)].T
+    """The same as the readable steps want it, (P, C)."""
+    scores = class_scores(conf)[:, : len(conf)].T
     return np.hstack([np.zeros((len(conf), 1), np.float32), scores])
 
 
@@ -66,22 +79,22 @@ class TestScores:
     @pytest.mark.parametrize("num_classes", [2, 5, 21])
     def test_softmax(self, num_priors, num_classes, rng):
         conf = (rng.standard_normal((num_priors, num_classes)) * 6).astype(np.float32)
-        scores = postprocess.class_scores(conf)
+        scores = class_scores(conf)
         assert scores.shape == (num_classes - 1, -(-num_priors // 16) * 16)
         shifted = conf - conf.max(axis=1, keepdims=True)  # as rounded in float32; the rest must be exact
         expected = softmax(shifted.astype(np.float64))[:, 1:].T
         np.testing.assert_allclose(scores[:, :num_priors], expected, rtol=5e-7)
         assert (scores[:, num_priors:] == -np.inf).all()
 
-    def test_threads_change_nothing(self, rng, monkeypatch):
-        conf = rng.standard_normal((999, 7)).astype(np.float32)
-        alone = postprocess.class_scores(conf).copy()
-        monkeypatch.setattr(postprocess, "MANY_LOGITS", 10)
-        np.testing.assert_array_equal(postprocess.class_scores(conf, threads=True), alone)
+    def test_threads_change_nothing(self, rng):
+        conf, team = rng.standard_normal((5999, 7)).astype(np.float32), Team(3)
+        alone = class_scores(conf)
+        for _ in range(20):
+            np.testing.assert_array_equal(class_scores(conf, team), alone)
 
     def test_far_apart_logits(self):
         conf = np.array([[1000, 0, -1000], [0, 95, 0], [-np.inf, 0, 0]], np.float32)
-        scores = postprocess.class_scores(conf)[:, :3]
+        scores = class_scores(conf)[:, :3]
         expected = softmax(conf.astype(np.float64))[:, 1:].T
         np.testing.assert_allclose(scores, expected, rtol=1e-6, atol=2e-45)
         assert scores[1, 1] > 0  # e^-95, which is no normal float32 any more
@@ -90,9 +103,9 @@ class TestScores:
     @pytest.mark.parametrize("label", [0, 2])
     def test_a_logit_that_is_no_number_silences_its_prior_alone(self, bad, label, rng):
         conf = rng.standard_normal((40, 4)).astype(np.float32)
-        before = postprocess.class_scores(conf)[:, :40].copy()
+        before = class_scores(conf)[:, :40]
         conf[21, label] = bad
-        after = postprocess.class_scores(conf)[:, :40]
+        after = class_scores(conf)[:, :40]
         assert np.isnan(after[:, 21]).all()
         others = np.arange(40) != 21
         np.testing.assert_array_equal(after[:, others], before[:, others])
@@ -125,7 +138,7 @@ def test_ssd300(kind, rng):
     st.sampled_from([None, 0, 1, 9, 200]),
     st.booleans(),
 )
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_any_sizes_thresholds_and_ties(seed, count, num_classes, score, iou, top_k, keep_top_k, ties):
     rng = np.random.default_rng(seed)
     loc, conf = offsets(rng, 1, count), rng.standard_normal((1, count, num_classes)).astype(np.float32) * 2
@@ -137,7 +150,7 @@ def test_any_sizes_thresholds_and_ties(seed, count, num_classes, score, iou, top
 
 
 @given(st.integers(0, 2**32 - 1), st.integers(1, 80), st.integers(2, 5))
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 def test_tied_probabilities_without_rounding(seed, count, num_classes):
     """With logits of 0 and -200 every probability is 1/k or 0, in every implementation."""
     rng = np.random.default_rng(seed)
@@ -182,9 +195,14 @@ class TestQueue:
         assert found.priors[0] == 29
 
 
-def test_images_of_a_batch_in_threads(rng):
-    conf = rng.standard_normal((5, 300, 6)).astype(np.float32)
-    assert_selects_like_the_twin(offsets(rng, 5, 300), conf, some_priors(rng, 300))
+@pytest.mark.parametrize("threads", [1, 2, 3, 8])
+@pytest.mark.parametrize("num_images", [0, 1, 2, 5, 9])
+def test_images_of_a_batch_in_threads(num_images, threads, rng, monkeypatch, use_threads):
+    use_threads(threads)
+    monkeypatch.setattr(postprocess, "FEW_LOGITS", 0)
+    conf = rng.standard_normal((num_images, 600, 6)).astype(np.float32)
+    found = assert_selects_like_the_twin(offsets(rng, num_images, 600), conf, some_priors(rng, 600))
+    assert len(found) == num_images
 
 
 def test_sizes_are_decoded(rng):

@@ -46,7 +46,7 @@ def test_any_unit_and_origin(scale, offset, rng):
 @given(
     st.integers(0, 2**32 - 1), st.sampled_from([1 / 4, 1 / 3, 1 / 2, 3 / 5]), st.sampled_from([1, 1 / 3, 0.1])
 )
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_overlaps_at_exactly_the_threshold(seed, iou_threshold, unit):
     """Boxes on a grid have many IoUs like 1/3, and thirds and tenths are rounded."""
     rng = np.random.default_rng(seed)

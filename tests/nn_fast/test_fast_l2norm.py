@@ -19,8 +19,9 @@ def channels_last(x):
 @pytest.mark.parametrize("layout", [channels_last, np.ascontiguousarray])
 @pytest.mark.parametrize("threads", [1, 2, 3])
 @pytest.mark.parametrize("shape", SHAPES, ids=str)
-def test_twins_agree(shape, threads, layout, rng, monkeypatch):
-    monkeypatch.setattr("minissd.nn.threads.num_threads", lambda: threads)
+def test_twins_agree(shape, threads, layout, rng, monkeypatch, use_threads):
+    use_threads(threads)
+    monkeypatch.setattr(l2norm, "FEW_NUMBERS", 0)
     x, dy = (layout(a) for a in rng.standard_normal((2, *shape)).astype(np.float32) * 10)
     before, weight = (x.copy(), dy.copy()), rng.uniform(5, 25, shape[1]).astype(np.float32)
     y, norm = l2norm.forward(x, weight, 1e-10)
@@ -40,6 +41,19 @@ def test_twins_agree(shape, threads, layout, rng, monkeypatch):
     assert {a.dtype for a in (y, norm, dx, dweight)} == {np.dtype(np.float32)}
     assert is_channels_last(y) and is_channels_last(dx)
     np.testing.assert_array_equal((x, dy), before)
+
+
+def test_the_number_of_threads_changes_nothing(rng, monkeypatch, use_threads):
+    monkeypatch.setattr(l2norm, "FEW_NUMBERS", 0)
+    x, dy = rng.standard_normal((2, 3, 20, 41, 37)).astype(np.float32)
+    weight, results = rng.uniform(5, 25, 20).astype(np.float32), []
+    for threads in (1, 2, 5):
+        use_threads(threads)
+        y, norm = l2norm.forward(x, weight, 1e-10)
+        results.append((y, norm, *l2norm.backward(dy, x, norm, weight)))
+    for alone, two, five in zip(*results):
+        np.testing.assert_array_equal(alone, two)
+        np.testing.assert_array_equal(alone, five)
 
 
 def test_no_images_and_places_without_length(rng):

@@ -1,4 +1,4 @@
-"""Single lanes of a vector, division and the exponential function: against NumPy."""
+"""Across the lanes of a vector: sums, maxima, bits and distant places, against NumPy."""
 
 import numpy as np
 import pytest
@@ -6,7 +6,28 @@ from numba import njit
 
 from minissd.nn.fast import lanes
 from minissd.nn.fast.simd import LANES, load, memory, store
-from minissd.nn.fast.vector_functions import exp
+
+
+@njit
+def sum_and_largest(a):
+    value = load(memory(a), 0)
+    return lanes.sum_lanes(value), lanes.max_lanes(value)
+
+
+def test_sum_and_largest(rng):
+    for spread in (1e-6, 1, 1e30):
+        a = (rng.standard_normal(LANES) * spread).astype(np.float32)
+        total, largest = sum_and_largest(a)
+        assert total == pytest.approx(a.sum(dtype=np.float64), rel=1e-5, abs=1e-5 * spread)
+        assert largest == a.max()
+
+
+@pytest.mark.parametrize("lane", range(LANES))
+def test_every_lane_counts(lane):
+    a = np.full(LANES, -np.inf, np.float32)
+    a[lane] = -3
+    assert sum_and_largest(a) == (-np.inf, -3)
+    assert sum_and_largest(np.float32(np.arange(LANES) == lane)) == (1, 1)
 
 
 def test_greater_has_a_bit_per_lane(rng):
@@ -46,40 +67,3 @@ def test_load_strided(step):
     a, out = np.arange(400, dtype=np.float32), np.zeros(LANES, np.float32)
     run(a, 3, step, out)
     np.testing.assert_array_equal(out, a[3 : 3 + LANES * step : step])
-
-
-def test_division(rng):
-    @njit
-    def run(a, b, out):
-        store(memory(out), 0, load(memory(a), 0) / load(memory(b), 0))
-
-    a, b, out = rng.standard_normal((3, LANES)).astype(np.float32)
-    b[2] = 0
-    run(a, b, out)
-    with np.errstate(divide="ignore"):
-        np.testing.assert_array_equal(out, a / b)
-
-
-class TestExp:
-    def values(self, x):
-        @njit
-        def run(x, out):
-            for i in range(0, x.size, LANES):
-                store(memory(out), i, exp(load(memory(x), i)))
-
-        x = np.asarray(x, np.float32)
-        padded = np.zeros(-(-x.size // LANES) * LANES, np.float32)
-        padded[: x.size] = x
-        out = np.empty_like(padded)
-        run(padded, out)
-        return out[: x.size]
-
-    def test_one_unit_in_the_last_place(self, rng):
-        x = np.concatenate([np.linspace(-110, 40, 300_000), rng.uniform(-1, 1, 50_000)]).astype(np.float32)
-        expected = np.exp(x.astype(np.float64))
-        error = np.abs(self.values(x) - expected) / np.spacing(expected.astype(np.float32))
-        assert error.max() < 1
-
-    def test_special_values(self):
-        result = self.values([0, -0.0, -np.inf, -1000, -103.9, np.nan])
-        np.testing.assert_array_equal(result, np.array([1, 1, 0, 0, 1e-45, np.nan], np.float32))

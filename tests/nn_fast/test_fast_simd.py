@@ -5,6 +5,7 @@ import pytest
 from numba import njit
 
 from minissd.nn.fast import simd, tile
+from minissd.nn.fast.prefetch import prefetch
 from minissd.nn.fast.simd import LANES, memory
 
 
@@ -144,6 +145,29 @@ def test_a_tile_is_a_block_of_a_matrix_product(rows, columns, depth, rng):
     result = c.copy()
     run(a.reshape(-1), b.reshape(-1), result.reshape(-1), np.full(LANES, -3, np.float32))
     np.testing.assert_array_equal(result, expected)
+
+
+def test_division(rng):
+    @njit
+    def run(a, b, out):
+        simd.store(memory(out), 0, simd.load(memory(a), 0) / simd.load(memory(b), 0))
+
+    a, b, out = rng.standard_normal((3, LANES)).astype(np.float32)
+    b[2] = 0
+    run(a, b, out)
+    with np.errstate(divide="ignore"):
+        np.testing.assert_array_equal(out, a / b)
+
+
+def test_memory_that_is_not_there_may_be_asked_for():
+    @njit
+    def run(a):
+        for place in (0, 5, 10**6, -(10**6)):
+            prefetch(memory(a), place)
+
+    a = np.ones(8, np.float32)
+    run(a)
+    assert (a == 1).all()
 
 
 def test_a_tile_stays_in_registers():

@@ -191,8 +191,9 @@ def test_two_callers_may_wake_the_same_thread():
             self.clear()
             return someone
 
-    team = Team(1)
-    team._asleep = Raced([threading.Lock()])
+    team, alarm = Team(1), threading.Lock()
+    alarm.acquire()
+    team._asleep = Raced([alarm])
     team.wake()
 
 

@@ -43,7 +43,7 @@ def test_no_boxes():
     assert place_captions([], np.zeros((0, 4)), FRAME) == []
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(seed=st.integers(0, 10_000), count=st.integers(1, 40))
 def test_no_two_overlap_and_all_lie_in_the_frame(seed, count):
     rng = np.random.default_rng(seed)

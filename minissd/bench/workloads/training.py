@@ -19,7 +19,7 @@ from minissd.loss import multibox_loss
 from minissd.models import SSD
 from minissd.nn import SGD
 from minissd.settings import AUGMENTATIONS, settings_for
-from minissd.targets import make_targets
+from minissd.targets import make_batch_targets
 
 USUAL = {SSD300_VOC: (8,), TINY: (8, 32)}
 LEARNING_RATE = 1e-6  # so small that the weights stay as they are, and with them the work of every step
@@ -105,16 +105,11 @@ def step_contest(config, batch_size):
 def random_targets(model, batch_size):
     """Targets of a batch with `OBJECTS` objects in every image."""
     rng = np.random.default_rng(2)
-    targets = [
-        make_targets(
-            random_boxes(rng, OBJECTS),
-            rng.integers(1, model.config.num_classes, OBJECTS),
-            model.priors_cxcywh,
-            variances=model.config.variances,
-        )
+    objects = [
+        (random_boxes(rng, OBJECTS), rng.integers(1, model.config.num_classes, OBJECTS))
         for _ in range(batch_size)
     ]
-    return tuple(np.stack(arrays) for arrays in zip(*targets))
+    return make_batch_targets(*zip(*objects), model.priors_cxcywh, variances=model.config.variances)
 
 
 def random_boxes(rng, count):
@@ -163,7 +158,7 @@ def pipeline_contest(config, batch_size):
 def _loader_maker(learner, batch_size):
     config, settings = learner.model.config, learner.settings
     targets = partial(
-        make_targets,
+        make_batch_targets,
         priors_cxcywh=learner.model.priors_cxcywh,
         iou_threshold=settings.iou_threshold,
         rule=settings.matching_rule,

@@ -8,14 +8,17 @@ from __future__ import annotations
 
 import numpy as np
 
-from minissd.compilation import compiled
+from minissd.compilation import compiled, inlined, part
+from minissd.nn.fast.alone import team_for
+from minissd.nn.fast.lanes import sum_lanes
 from minissd.nn.fast.layout import empty_channels_last, nhwc
 from minissd.nn.fast.prefetch import prefetch
-from minissd.nn.fast.reduce import sum_lanes
 from minissd.nn.fast.simd import LANES, broadcast, load_lanes, memory, store_lanes
-from minissd.nn.threads import in_threads, spans
+from minissd.nn.fast.team import share_out
 
+FEW_NUMBERS = 1 << 16  # that are done before another thread could have been woken
 RUN = 128  # places whose gradients of the weight are summed up in float32; runs are added in float64
+MOST_PIECES = 32  # to share out among the threads
 
 
 def forward(x, weight, eps):
@@ -23,21 +26,23 @@ def forward(x, weight, eps):
     y = empty_channels_last(x.shape)
     norm = np.empty((len(x), 1, *x.shape[2:]), np.float32)
     arrays = _flat(x), _numbers(weight), np.float32(eps), _flat(y), norm.reshape(-1)
-    in_threads(lambda span: _forward(*arrays, span.start, span.stop), spans(norm.size))
+    _forward(team_for(x.size, FEW_NUMBERS).mailbox, *arrays, _places_of_a_piece(norm.size))
     return y, norm
 
 
 def backward(dy, x, norm, weight):
     """Return dx and dweight (C,)."""
-    dx = empty_channels_last(x.shape)
+    dx, places = empty_channels_last(x.shape), _places_of_a_piece(norm.size)
+    shape = -(-norm.size // places), len(weight)
+    runs, sums = np.zeros(shape, np.float32), np.zeros(shape)
     arrays = _flat(dy), _flat(x), norm.reshape(-1), _numbers(weight), _flat(dx)
+    _backward(team_for(x.size, FEW_NUMBERS).mailbox, *arrays, runs, sums, places)
+    return dx, sums.sum(axis=0).astype(np.float32)
 
-    def part(span):
-        run, dweight = np.zeros(len(weight), np.float32), np.zeros(len(weight))
-        _backward(*arrays, span.start, span.stop, run, dweight)
-        return dweight
 
-    return dx, sum(in_threads(part, spans(norm.size))).astype(np.float32)
+def _places_of_a_piece(places):
+    """Whole runs."""
+    return RUN * max(1, -(-places // (RUN * MOST_PIECES)))
 
 
 def _flat(x):
@@ -51,10 +56,14 @@ def _numbers(weight):
 
 
 @compiled
-def _forward(x, weight, eps, y, norm, first, last):
-    channels = len(weight)
-    x, weight, y = memory(x), memory(weight), memory(y)
-    for place in range(first, last):
+def _forward(mailbox, x, weight, eps, y, norm, places):
+    arguments = memory(x), memory(weight), len(weight), eps, memory(y), norm, places
+    share_out(mailbox, (len(norm) + places - 1) // places, _forward_some, arguments)
+
+
+@part
+def _forward_some(thread, piece, x, weight, channels, eps, y, norm, places):
+    for place in range(piece * places, min((piece + 1) * places, len(norm))):
         start, squares = place * channels, broadcast(0)
         for c in range(0, channels, LANES):
             prefetch(x, start + channels + c)  # the next place
@@ -69,28 +78,38 @@ def _forward(x, weight, eps, y, norm, first, last):
 
 
 @compiled
-def _backward(dy, x, norm, weight, dx, first, last, run, dweight):
-    """Write dx for some places, and add what they give to dweight; `run` is scratch memory of zeros."""
-    channels = len(weight)
-    dy, x, weight, dx, sums = memory(dy), memory(x), memory(weight), memory(dx), memory(run)
-    for begin in range(first, last, RUN):
+def _backward(mailbox, dy, x, norm, weight, dx, runs, sums, places):
+    arguments = memory(dy), memory(x), norm, memory(weight), memory(dx), runs, sums, places
+    share_out(mailbox, len(sums), _backward_some, arguments)
+
+
+@part
+def _backward_some(thread, piece, dy, x, norm, weight, dx, runs, sums, places):
+    """Write dx for some places, and the sum of what they add to dweight."""
+    run, total, last = runs[piece], sums[piece], min((piece + 1) * places, len(norm))
+    for begin in range(piece * places, last, RUN):
         for place in range(begin, min(begin + RUN, last)):
-            start = place * channels
-            inverse, along = broadcast(np.float32(1) / norm[place]), broadcast(0)
-            for c in range(0, channels, LANES):
-                lanes = min(LANES, channels - c)
-                prefetch(x, start + channels + c)
-                prefetch(dy, start + channels + c)
-                unit, gradient = load_lanes(x, start + c, lanes) * inverse, load_lanes(dy, start + c, lanes)
-                product = unit * gradient
-                store_lanes(sums, c, load_lanes(sums, c, lanes) + product, lanes)
-                along = along + product * load_lanes(weight, c, lanes)
-            along = broadcast(sum_lanes(along))  # u . g
-            for c in range(0, channels, LANES):
-                lanes = min(LANES, channels - c)
-                unit = load_lanes(x, start + c, lanes) * inverse
-                g = load_lanes(dy, start + c, lanes) * load_lanes(weight, c, lanes)
-                store_lanes(dx, start + c, (g - unit * along) * inverse, lanes)
-        for c in range(channels):
-            dweight[c] += run[c]
+            _backward_place(place, dy, x, norm, weight, len(run), dx, memory(run))
+        for c in range(len(run)):
+            total[c] += run[c]
             run[c] = 0
+
+
+@inlined
+def _backward_place(place, dy, x, norm, weight, channels, dx, run):
+    start = place * channels
+    inverse, along = broadcast(np.float32(1) / norm[place]), broadcast(0)
+    for c in range(0, channels, LANES):
+        lanes = min(LANES, channels - c)
+        prefetch(x, start + channels + c)
+        prefetch(dy, start + channels + c)
+        unit, gradient = load_lanes(x, start + c, lanes) * inverse, load_lanes(dy, start + c, lanes)
+        product = unit * gradient
+        store_lanes(run, c, load_lanes(run, c, lanes) + product, lanes)
+        along = along + product * load_lanes(weight, c, lanes)
+    along = broadcast(sum_lanes(along))  # u . g
+    for c in range(0, channels, LANES):
+        lanes = min(LANES, channels - c)
+        unit = load_lanes(x, start + c, lanes) * inverse
+        g = load_lanes(dy, start + c, lanes) * load_lanes(weight, c, lanes)
+        store_lanes(dx, start + c, (g - unit * along) * inverse, lanes)

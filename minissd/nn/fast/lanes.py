@@ -1,8 +1,10 @@
-"""Single lanes of a vector: comparisons whose answers are bits of a number, and lanes from distant places.
+"""Across the lanes of a vector: their sum, the largest, those that passed a test, lanes from distant places.
 
 As in `minissd.nn.fast.simd`, all of it works inside ``@njit`` functions only.
 
 ===============================  ======================================================
+``sum_lanes(v)``                 the sum of the sixteen numbers
+``max_lanes(v)``                 the largest of them
 ``greater(v, w)``                a number whose bit b says whether lane b of v is above that of w
 ``first_bits(n)``                a number whose first n bits are set, sixteen at most
 ``lowest_bit(bits)``             which bit of a number is the lowest that is set
@@ -10,7 +12,7 @@ As in `minissd.nn.fast.simd`, all of it works inside ``@njit`` functions only.
 ``load_strided(a, i, step)``     the vector ``a[i : i + 16 * step : step]``
 ===============================  ======================================================
 
-With these a loop visits only the lanes that passed a test, and where no lane passes nothing more is done:
+With the bits a loop visits only the lanes that passed a test, and where no lane passes nothing more is done:
 
     bits = greater(v, w)
     while bits:
@@ -27,6 +29,41 @@ from numba.extending import intrinsic
 
 from minissd.compilation import inlined
 from minissd.nn.fast.simd import INT32, LANES, VECTOR, vector
+
+
+@intrinsic
+def sum_lanes(typing_context, value):
+    """Sum of the sixteen numbers."""
+
+    def emit(context, builder, signature, args):
+        return _fold(builder, args[0], builder.fadd)
+
+    return types.float32(vector), emit
+
+
+@intrinsic
+def max_lanes(typing_context, value):
+    """Largest of the sixteen numbers; if one is NaN, any of them."""
+
+    def emit(context, builder, signature, args):
+        def larger(a, b):
+            return builder.select(builder.fcmp_ordered(">", a, b), a, b)
+
+        return _fold(builder, args[0], larger)
+
+    return types.float32(vector), emit
+
+
+def _fold(builder, value, combine):
+    """Lay the upper half of the lanes over the lower half until one is left: four steps, not fifteen."""
+    half = LANES // 2
+    while half:
+        lower, upper = (
+            builder.shuffle_vector(value, value, ir.Constant(ir.VectorType(INT32, half), lanes))
+            for lanes in (list(range(half)), list(range(half, 2 * half)))
+        )
+        value, half = combine(lower, upper), half // 2
+    return builder.extract_element(value, INT32(0))
 
 
 @intrinsic

@@ -13,6 +13,7 @@ pointer to the numbers of a contiguous float32 array.
 ``store(a, i, v)``               ``a[i : i + 16] = v``
 ``store_first(a, i, v, n)``      ``a[i : i + n] = v[:n]``
 ``v + w``, ``v - w``, ``v * w``  lane by lane; a product and a sum fuse into one instruction
+``v / w``                        lane by lane
 ``maximum(v, low)``              lane by lane; a NaN in v stays
 ``where_greater(x, w, a, b)``    a where x > w, else b
 ``load_bytes``, ``store_bytes``  the first n of a vector of small whole numbers, kept as uint8
@@ -282,8 +283,10 @@ def _define(python_operator, instruction):
         return getattr(builder, instruction)(*args, flags=("contract",))
 
 
-for _operator, _instruction in ((operator.add, "fadd"), (operator.sub, "fsub"), (operator.mul, "fmul")):
-    _define(_operator, _instruction)
+_define(operator.add, "fadd")
+_define(operator.sub, "fsub")
+_define(operator.mul, "fmul")
+_define(operator.truediv, "fdiv")
 
 
 @njit(nogil=True, forceinline=True)

@@ -2,20 +2,21 @@
 
 A step does five operations with every parameter. They cost nothing beside the way to memory and back, which
 NumPy's five passes go nine times and this one once: it reads a parameter, its gradient and its velocity,
-and writes two of them. All parameters are laid end to end and cut into one part per thread, so that the
-threads are woken once, finish together, and no array is too small to be shared out.
+and writes two of them.
 """
 
 from __future__ import annotations
 
 import numpy as np
 
-from minissd.compilation import compiled
-from minissd.nn.fast.reduce import sum_lanes
+from minissd.compilation import compiled, part
+from minissd.nn.fast.alone import team_for
+from minissd.nn.fast.lanes import sum_lanes
 from minissd.nn.fast.simd import LANES, broadcast, load_lanes, memory, store_lanes
-from minissd.nn.threads import in_threads, spans
+from minissd.nn.fast.team import share_out
 
 FEW_NUMBERS = 1 << 15  # that are done before another thread could have been woken
+NUMBERS = 1 << 14  # that a thread deals with at a time
 RUN = 1 << 12  # squares that are summed up in float32; runs are added in float64
 
 
@@ -39,14 +40,9 @@ def descend(updates, momentum, shrink):
         Their three arrays must be of one shape and such that `fits` says so.
     momentum, shrink : float
     """
-    flat = [[a.reshape(-1) for a in (u.parameter, u.grad, u.velocity)] for u in updates]
-
-    def run(part):
-        for number, first, last in part:
-            rate, decay = updates[number].rate, updates[number].decay
-            _descend(*flat[number], momentum, shrink, decay, rate, first, last)
-
-    in_threads(run, end_to_end([arrays[0].size for arrays in flat]))
+    for parameter, grad, velocity, rate, decay in updates:
+        arrays = parameter.reshape(-1), grad.reshape(-1), velocity.reshape(-1)
+        _descend(team_for(parameter.size, FEW_NUMBERS).mailbox, *arrays, momentum, shrink, decay, rate)
 
 
 def sum_of_squares(arrays):
@@ -57,44 +53,26 @@ def sum_of_squares(arrays):
     >>> sum_of_squares([np.array([3.0], np.float32), np.array([[4.0]], np.float32)])
     25.0
     """
-    flat = [array.reshape(-1) for array in arrays]
-
-    def run(part):
-        return sum(_sum_of_squares(flat[number], first, last) for number, first, last in part)
-
-    return float(sum(in_threads(run, end_to_end([array.size for array in flat]))))
-
-
-def end_to_end(sizes):
-    """Cut arrays of these sizes, laid end to end, into one part per thread.
-
-    Returns
-    -------
-    list of list of (int, int, int)
-        For each thread: which array, from which number on and up to which.
-
-    Examples
-    --------
-    >>> end_to_end([3, 0, 2])  # too few for two threads
-    [[(0, 0, 3), (2, 0, 2)]]
-    """
-    total, parts = sum(sizes), []
-    for span in spans(total) if total > FEW_NUMBERS else [slice(0, total)]:
-        part, start = [], 0
-        for number, size in enumerate(sizes):
-            first, last = max(span.start - start, 0), min(span.stop - start, size)
-            if first < last:
-                part.append((number, first, last))
-            start += size
-        parts.append(part)
-    return parts
+    total = 0.0
+    for array in arrays:
+        sums = np.zeros(-(-array.size // NUMBERS))
+        _sum_of_squares(team_for(array.size, FEW_NUMBERS).mailbox, array.reshape(-1), sums)
+        total += float(sums.sum())
+    return total
 
 
 @compiled
-def _descend(parameter, grad, velocity, momentum, shrink, decay, rate, first, last):
-    parameter, grad, velocity = memory(parameter), memory(grad), memory(velocity)
+def _descend(mailbox, parameter, grad, velocity, momentum, shrink, decay, rate):
+    arrays = memory(parameter), memory(grad), memory(velocity)
+    pieces = (len(parameter) + NUMBERS - 1) // NUMBERS
+    share_out(mailbox, pieces, _descend_some, (*arrays, len(parameter), momentum, shrink, decay, rate))
+
+
+@part
+def _descend_some(thread, piece, parameter, grad, velocity, size, momentum, shrink, decay, rate):
     momentum, shrink, decay, rate = broadcast(momentum), broadcast(shrink), broadcast(decay), broadcast(rate)
-    for i in range(first, last, LANES):
+    last = min((piece + 1) * NUMBERS, size)
+    for i in range(piece * NUMBERS, last, LANES):
         lanes = min(LANES, last - i)
         w = load_lanes(parameter, i, lanes)
         v = load_lanes(velocity, i, lanes) * momentum + load_lanes(grad, i, lanes) * shrink + w * decay
@@ -103,12 +81,16 @@ def _descend(parameter, grad, velocity, momentum, shrink, decay, rate, first, la
 
 
 @compiled
-def _sum_of_squares(array, first, last):
-    numbers, total = memory(array), 0.0
+def _sum_of_squares(mailbox, array, sums):
+    share_out(mailbox, len(sums), _sum_some_squares, (memory(array), len(array), sums))
+
+
+@part
+def _sum_some_squares(thread, piece, numbers, size, sums):
+    first, last = piece * NUMBERS, min((piece + 1) * NUMBERS, size)
     for start in range(first, last, RUN):
         squares, end = broadcast(0), min(start + RUN, last)
         for i in range(start, end, LANES):
             value = load_lanes(numbers, i, min(LANES, end - i))
             squares = squares + value * value
-        total += sum_lanes(squares)
-    return total
+        sums[piece] += sum_lanes(squares)
