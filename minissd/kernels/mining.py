@@ -14,8 +14,7 @@ import numpy as np
 from numba import njit
 
 from minissd.compilation import compiled, inlined, part
-from minissd.nn.fast.alone import team_for
-from minissd.nn.fast.team import share_out
+from minissd.nn.fast.team import share_out, team_for
 
 FEW_VALUES = 1 << 15  # that are searched before another thread could have been woken
 COUNTABLE = 1 << 24

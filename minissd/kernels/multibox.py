@@ -11,7 +11,6 @@ from __future__ import annotations
 import numpy as np
 
 from minissd.compilation import compiled, inlined, part
-from minissd.nn.fast.alone import team_for
 from minissd.nn.fast.lanes import max_lanes, sum_lanes
 from minissd.nn.fast.prefetch import prefetch
 from minissd.nn.fast.simd import (
@@ -24,7 +23,7 @@ from minissd.nn.fast.simd import (
     memory,
     store_lanes,
 )
-from minissd.nn.fast.team import share_out
+from minissd.nn.fast.team import share_out, team_for
 from minissd.nn.fast.vector_functions import exp, log
 
 FEW_LOGITS = 1 << 14  # that are done before another thread could have been woken

@@ -25,9 +25,8 @@ from minissd.compilation import compiled, inlined, part
 from minissd.kernels.candidates import PLACE, collect, guess_cutoff, sorted_by_score
 from minissd.kernels.softmax import padded, share_softmax, softmax
 from minissd.kernels.suppression import KEPT, empty_shelves, keep_or_name_suppressor
-from minissd.nn.fast.alone import ALONE, team_for
 from minissd.nn.fast.simd import LANES
-from minissd.nn.fast.team import share_out
+from minissd.nn.fast.team import ALONE, share_out, team_for
 from minissd.nn.fast.workspace import workspace
 
 FEW_LOGITS = 1 << 16  # that are done before another thread could have been woken

@@ -9,7 +9,7 @@ To be read in this order:
 `prefetch`             memory that is asked for before it is needed
 `tile`, `products`     a block of a matrix product that stays in registers, and whole products of such blocks
 `layout`, `maps`       channels last in memory, and what a kernel knows of a map
-`team`, `alone`        threads that wait for work in compiled code, and work too little for them
+`team`                 threads that wait for work in compiled code
 `workspace`, `arena`   memory that is used again
 `sums`, `checksum`     sums over the places of a map, and a number that tells whether weights have changed
 `direct`               any convolution as patches times weights; `direct_weights` and `direct_kernels` are

@@ -9,12 +9,11 @@ from __future__ import annotations
 import numpy as np
 
 from minissd.compilation import compiled, inlined, part
-from minissd.nn.fast.alone import team_for
 from minissd.nn.fast.lanes import sum_lanes
 from minissd.nn.fast.layout import empty_channels_last, nhwc
 from minissd.nn.fast.prefetch import prefetch
 from minissd.nn.fast.simd import LANES, broadcast, load_lanes, memory, store_lanes
-from minissd.nn.fast.team import share_out
+from minissd.nn.fast.team import share_out, team_for
 
 FEW_NUMBERS = 1 << 16  # that are done before another thread could have been woken
 RUN = 128  # places whose gradients of the weight are summed up in float32; runs are added in float64

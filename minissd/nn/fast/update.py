@@ -10,10 +10,9 @@ from __future__ import annotations
 import numpy as np
 
 from minissd.compilation import compiled, part
-from minissd.nn.fast.alone import team_for
 from minissd.nn.fast.lanes import sum_lanes
 from minissd.nn.fast.simd import LANES, broadcast, load_lanes, memory, store_lanes
-from minissd.nn.fast.team import share_out
+from minissd.nn.fast.team import share_out, team_for
 
 FEW_NUMBERS = 1 << 15  # that are done before another thread could have been woken
 NUMBERS = 1 << 14  # that a thread deals with at a time
