@@ -51,13 +51,14 @@ class L2Norm(Layer):
         self._check_input(x, len(self.params["weight"]))
         functions = fast_l2norm if is_float32(x) else l2norm_readable
         y, norm = functions.forward(x, self.params["weight"], self.eps)
-        self._save(x, norm, functions)
+        self._save(x, norm)
         return y
 
     def backward(self, dy):
         """Return dx and fill ``grads``."""
-        x, norm, functions = self._recall()
+        x, norm = self._recall()
         self._check_upstream(dy, x.shape)
+        functions = fast_l2norm if is_float32(x) else l2norm_readable
         dx, self.grads["weight"] = functions.backward(dy, x, norm, self.params["weight"])
         return dx
 

@@ -1,6 +1,6 @@
 """Max pooling to read: one strided slice of the map per place of the window. Works on any array module.
 
-`minissd.nn.pool_numba` has the same functions, compiled.
+`minissd.nn.fast.pool` has the same functions, compiled.
 """
 
 from __future__ import annotations

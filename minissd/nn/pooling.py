@@ -65,18 +65,18 @@ class MaxPool2d(Layer):
         if min(height, width) < 1:
             raise InputError(f"MaxPool2d: input of shape {x.shape} is smaller than the window")
         shape = (*x.shape[:2], height, width)
-        functions = _functions(x)
-        y, winner = functions.pool(x, shape, self.kernel_size, self.stride, self.padding)
-        self._save(x.shape, winner, functions)
+        fast = is_float32(x)
+        y, winner = _functions(fast).pool(x, shape, self.kernel_size, self.stride, self.padding)
+        self._save(x.shape, winner, fast)
         return y
 
     def backward(self, dy):
         """Send each gradient to the place that won its window."""
-        x_shape, winner, functions = self._recall()
+        x_shape, winner, fast = self._recall()
         self._check_upstream(dy, winner.shape)
-        return functions.unpool(dy, winner, x_shape, self.kernel_size, self.stride, self.padding)
+        return _functions(fast).unpool(dy, winner, x_shape, self.kernel_size, self.stride, self.padding)
 
 
-def _functions(x):
-    """The module that computes on x: compiled for NumPy's float32, else readable."""
-    return fast_pool if is_float32(x) else pool_readable
+def _functions(fast):
+    """The module that computes: the compiled one is for NumPy's float32."""
+    return fast_pool if fast else pool_readable

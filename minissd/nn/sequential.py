@@ -56,7 +56,7 @@ class Sequential(Layer):
         layers = list(self.layers.values())
         while layers:
             layer = layers.pop(0)
-            if isinstance(layer, ConvBlock) and layers and isinstance(layers[0], MaxPool2d):
+            if type(layer) is ConvBlock and layers and type(layers[0]) is MaxPool2d:
                 x = layer.infer(x, pool=layers.pop(0))
             else:
                 x = layer.forward(x)

@@ -8,6 +8,7 @@ while the shares run.
 from __future__ import annotations
 
 import itertools
+import os
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
@@ -92,6 +93,10 @@ _ONE_BLAS_THREAD = _OneBlasThread()
 @cache
 def _pool():
     return ThreadPoolExecutor(num_threads(), thread_name_prefix="minissd-engine")
+
+
+if hasattr(os, "register_at_fork"):  # in a forked process the threads are gone
+    os.register_at_fork(after_in_child=_pool.cache_clear)
 
 
 @cache

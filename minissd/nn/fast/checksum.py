@@ -37,10 +37,14 @@ def checksum(array):
 
 @intrinsic
 def mix(typing_context, total, value):
-    """``total * MULTIPLIER + value``, lane by lane, on the bits as whole numbers."""
+    """``(total ^ total >> 15) * MULTIPLIER + value``, lane by lane, on the bits as whole numbers.
+
+    The shift brings high bits down: without it the sign bits of an even number of weights would cancel.
+    """
 
     def emit(context, builder, signature, args):
         total, value = (builder.bitcast(arg, INTEGERS) for arg in args)
+        total = builder.xor(total, builder.lshr(total, ir.Constant(INTEGERS, [15] * LANES)))
         factor = ir.Constant(INTEGERS, [MULTIPLIER - (1 << 32)] * LANES)
         return builder.bitcast(builder.add(builder.mul(total, factor), value), VECTOR)
 

@@ -74,8 +74,9 @@ class FastAlgorithm:
         elif scale is not None:
             weight = _scaled(weight, scale)
         if pool and module is winograd and dilation == 1 and pool.is_2x2():
-            pooled = [pool.output_side(output_side(side, 3, *geometry)) for side in x.shape[2:]]
-            return winograd.forward(x, weight, bias, *geometry, relu, packed, tuple(pooled))
+            pooled = tuple(pool.output_side(output_side(side, 3, *geometry)) for side in x.shape[2:])
+            if min(pooled) > 0:
+                return winograd.forward(x, weight, bias, *geometry, relu, packed, pooled)
         y = module.forward(x, weight, bias, *geometry, relu=relu, packed=packed)
         return pool.forward(y) if pool else y
 

@@ -65,7 +65,8 @@ def _pool_row(thread, row, x, y, winner, x_shape, y_shape, kernel, stride, paddi
         left = column * stride - padding
         for c in range(0, channels, LANES):
             lanes = min(LANES, channels - c)
-            best, place = broadcast(-np.inf), broadcast(0)
+            first = max(0, -top) * kernel + max(0, -left)  # on the map, not in the border
+            best, place = broadcast(-np.inf), broadcast(first)
             for i in range(max(0, -top), min(kernel, height - top)):
                 for j in range(max(0, -left), min(kernel, width - left)):
                     o = ((image * height + top + i) * width + left + j) * channels + c

@@ -15,6 +15,7 @@ Which thread does a piece makes no difference to the result: the pieces depend o
 
 from __future__ import annotations
 
+import contextlib
 import os
 import threading
 import time
@@ -71,7 +72,8 @@ class Team:
     def wake(self):
         """Wake the threads that are asleep; they come when they come."""
         while self._asleep:
-            self._asleep.pop().release()
+            with contextlib.suppress(IndexError):  # another caller was faster
+                self._asleep.pop().release()
 
 
 def _work(number, mailbox, asleep, alarm):

@@ -7,6 +7,7 @@ place. All functions run in one thread, on sixteen channels at a time.
 
 from __future__ import annotations
 
+import math
 from collections import namedtuple
 
 from numba import njit
@@ -26,6 +27,7 @@ from minissd.nn.fast.simd import (
     store,
     store_lanes,
     stream,
+    where_greater,
 )
 from minissd.nn.fast.winograd_transforms import (
     INPUT_SIDE,
@@ -177,11 +179,11 @@ def write_pooled(scratch, y, image, top, left, channel, grid):
             row, column = (top + i) // 2, (left + j) // 2
             if row >= height or column >= width:
                 continue
-            value = load(scratch, (i * OUTPUT_SIDE + j) * LANES)
-            for k in range(1, 4):
+            best = broadcast(-math.inf)  # only a larger value takes its place, so NaN is left out
+            for k in range(4):
                 r, q = i + k // 2, j + k % 2
                 if top + r < grid.height and left + q < grid.width:
-                    value = maximum(load(scratch, (r * OUTPUT_SIDE + q) * LANES), value)
-            store_lanes(
-                y.numbers, ((image * height + row) * width + column) * channels + channel, value, lanes
-            )
+                    value = load(scratch, (r * OUTPUT_SIDE + q) * LANES)
+                    best = where_greater(value, best, value, best)
+            target = ((image * height + row) * width + column) * channels + channel
+            store_lanes(y.numbers, target, best, lanes)
