@@ -23,6 +23,7 @@ import numpy as np
 from minissd import boxes
 from minissd.errors import InputError
 from minissd.kernels import matching as kernel
+from minissd.nn.fast.team import team
 
 BACKGROUND = kernel.BACKGROUND  # -1
 MIN_OVERLAP = kernel.MIN_OVERLAP  # Caffe's 1e-6: a smaller IoU is rounding, not overlap
@@ -109,6 +110,37 @@ def match(gt_xyxy, priors_cxcywh, iou_threshold=0.5, rule="bipartite"):
     if not is_compiled(rule):
         return explain(gt_xyxy, priors_cxcywh, iou_threshold, rule).matched_gt
     return kernel.match(gt_xyxy, priors_cxcywh, float(iou_threshold), kernel.RULES[rule])
+
+
+def match_batch(gt_xyxy, priors_cxcywh, iou_threshold=0.5, rule="bipartite"):
+    """Match the objects of several images, on all cores.
+
+    Parameters
+    ----------
+    gt_xyxy : sequence of ndarray, N of (G_n, 4)
+    priors_cxcywh, iou_threshold, rule
+        As in `match`.
+
+    Returns
+    -------
+    ndarray of int64, (N, P)
+        What `match` returns for every image.
+
+    Examples
+    --------
+    >>> priors_cxcywh = np.array([[0.25, 0.5, 0.5, 1.0], [0.75, 0.5, 0.5, 1.0]])
+    >>> match_batch([np.array([[0.0, 0.0, 0.5, 0.6]]), np.empty((0, 4))], priors_cxcywh)
+    array([[ 0, -1],
+           [-1, -1]])
+    """
+    gt_xyxy = [checked_ground_truths(objects) for objects in gt_xyxy]
+    priors_cxcywh = checked_priors(priors_cxcywh)
+    if not is_compiled(rule) or not gt_xyxy:
+        rows = [match(objects, priors_cxcywh, iou_threshold, rule) for objects in gt_xyxy]
+        return np.array(rows, np.int64).reshape(-1, len(priors_cxcywh))
+    ends, workers = np.cumsum([0, *map(len, gt_xyxy)]), team()
+    settings = priors_cxcywh, float(iou_threshold), kernel.RULES[rule], workers.size
+    return kernel.match_batch(workers.mailbox, np.concatenate(gt_xyxy), ends, *settings)
 
 
 def explain(gt_xyxy, priors_cxcywh, iou_threshold=0.5, rule="bipartite"):

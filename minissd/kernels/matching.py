@@ -16,7 +16,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from minissd.compilation import compiled
+from minissd.compilation import compiled, part
+from minissd.nn.fast.team import share_out
 
 BLOCK = 32  # priors
 X1, Y1, X2, Y2, AREA = range(5)  # rows of a block
@@ -39,6 +40,23 @@ def match(gt_xyxy, priors_cxcywh, iou_threshold, rule):
     matched_gt, best_iou = room_for_blocks(len(priors_cxcywh))
     match_into(matched_gt, best_iou, gt_xyxy, priors_cxcywh, iou_threshold, rule)
     return matched_gt[: len(priors_cxcywh)]
+
+
+@compiled
+def match_batch(mailbox, gt_xyxy, ends, priors_cxcywh, iou_threshold, rule, threads):
+    """See `minissd.matching.match_batch`; the objects of image n are ``gt_xyxy[ends[n] : ends[n + 1]]``."""
+    room = (len(priors_cxcywh) + BLOCK - 1) // BLOCK * BLOCK
+    matched_gt, best_iou = np.empty((len(ends) - 1, room), np.int64), np.empty((threads, room))
+    arguments = matched_gt, best_iou, gt_xyxy, ends, priors_cxcywh, iou_threshold, rule
+    share_out(mailbox, len(ends) - 1, match_image, arguments)
+    return matched_gt[:, : len(priors_cxcywh)]
+
+
+@part
+def match_image(thread, n, matched_gt, best_iou, gt_xyxy, ends, priors_cxcywh, iou_threshold, rule):
+    """Match one image of a batch."""
+    gt_of_image = gt_xyxy[ends[n] : ends[n + 1]]
+    match_into(matched_gt[n], best_iou[thread], gt_of_image, priors_cxcywh, iou_threshold, rule)
 
 
 @compiled

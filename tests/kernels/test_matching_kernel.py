@@ -138,3 +138,23 @@ def test_boxes_on_a_grid(gt_xyxy, priors_xyxy, rule, iou_threshold):
 def test_any_boxes_and_some_that_are_none(gt_xyxy, priors_cxcywh, rule, iou_threshold):
     """Corners in any order, sizes of any sign: what is inside out overlaps nothing."""
     assert_the_same(gt_xyxy, priors_cxcywh, rule, iou_threshold)
+
+
+@pytest.mark.parametrize("rule", matching.RULES)
+def test_a_batch_is_matched_image_by_image(rng, rule):
+    images = [scene(rng, count) for count in (3, 0, 1, 25, 7)]
+    matched_gt = matching.match_batch(images, SSD300_PRIORS, 0.4, rule)
+    expected = [matching.match(gt_xyxy, SSD300_PRIORS, 0.4, rule) for gt_xyxy in images]
+    np.testing.assert_array_equal(matched_gt, expected)
+    assert matched_gt.dtype == np.int64
+
+
+def test_a_batch_of_no_images():
+    assert matching.match_batch([], SSD300_PRIORS).shape == (0, len(SSD300_PRIORS))
+
+
+def test_a_rule_of_ones_own_matches_a_batch(monkeypatch, rng):
+    monkeypatch.setitem(matching.RULES, "nobody", lambda iou: np.full(iou.shape[1], -1))
+    images = [scene(rng, 4), scene(rng, 2)]
+    matched_gt = matching.match_batch(images, SSD300_PRIORS, rule="nobody")
+    np.testing.assert_array_equal(matched_gt, matching.match_batch(images, SSD300_PRIORS, rule="threshold"))

@@ -47,8 +47,12 @@ def matcher_contest(num_images, num_objects):
     gt_xyxy = distinct_boxes(np.random.default_rng(3), num_images, num_objects, priors_cxcywh)
     ours = Contender(
         "minissd",
-        lambda: [matching.match(gt, priors_cxcywh) for gt in gt_xyxy],
-        lambda matched: {"matched_gt": np.stack(matched)},
+        lambda: (
+            matching.match_batch(gt_xyxy, priors_cxcywh)
+            if num_images > 1
+            else matching.match(gt_xyxy[0], priors_cxcywh)[None]
+        ),
+        lambda matched: {"matched_gt": matched},
     )
     return Contest(ours, _torch_matchers(gt_xyxy, priors_cxcywh) if peers.find("torch") else [])
 
