@@ -23,7 +23,6 @@ import numpy as np
 from minissd import boxes
 from minissd.errors import InputError
 from minissd.kernels import matching as kernel
-from minissd.nn.fast.team import team
 
 BACKGROUND = kernel.BACKGROUND  # -1
 MIN_OVERLAP = kernel.MIN_OVERLAP  # Caffe's 1e-6: a smaller IoU is rounding, not overlap
@@ -138,9 +137,7 @@ def match_batch(gt_xyxy, priors_cxcywh, iou_threshold=0.5, rule="bipartite"):
     if not is_compiled(rule) or not gt_xyxy:
         rows = [match(objects, priors_cxcywh, iou_threshold, rule) for objects in gt_xyxy]
         return np.array(rows, np.int64).reshape(-1, len(priors_cxcywh))
-    ends, workers = np.cumsum([0, *map(len, gt_xyxy)]), team()
-    settings = priors_cxcywh, float(iou_threshold), kernel.RULES[rule], workers.size
-    return kernel.match_batch(workers.mailbox, np.concatenate(gt_xyxy), ends, *settings)
+    return kernel.match_batch(gt_xyxy, priors_cxcywh, float(iou_threshold), kernel.RULES[rule])
 
 
 def explain(gt_xyxy, priors_cxcywh, iou_threshold=0.5, rule="bipartite"):

@@ -17,7 +17,7 @@ from __future__ import annotations
 import numpy as np
 
 from minissd.compilation import compiled, part
-from minissd.nn.fast.team import share_out
+from minissd.nn.fast.team import share_out, team
 
 BLOCK = 32  # priors
 X1, Y1, X2, Y2, AREA = range(5)  # rows of a block
@@ -42,9 +42,17 @@ def match(gt_xyxy, priors_cxcywh, iou_threshold, rule):
     return matched_gt[: len(priors_cxcywh)]
 
 
+def match_batch(gt_xyxy, priors_cxcywh, iou_threshold, rule):
+    """See `minissd.matching.match_batch`; `rule` is one of the values of `RULES`."""
+    # For compiled code the objects of all images lie in one array, those of image n at ends[n] : ends[n + 1].
+    ends, workers = np.cumsum([0, *map(len, gt_xyxy)]), team()
+    objects = np.concatenate(gt_xyxy), ends
+    return match_images(workers.mailbox, workers.size, *objects, priors_cxcywh, iou_threshold, rule)
+
+
 @compiled
-def match_batch(mailbox, gt_xyxy, ends, priors_cxcywh, iou_threshold, rule, threads):
-    """See `minissd.matching.match_batch`; the objects of image n are ``gt_xyxy[ends[n] : ends[n + 1]]``."""
+def match_images(mailbox, threads, gt_xyxy, ends, priors_cxcywh, iou_threshold, rule):
+    """Match image by image, each on whichever core is free."""
     room = (len(priors_cxcywh) + BLOCK - 1) // BLOCK * BLOCK
     matched_gt, best_iou = np.empty((len(ends) - 1, room), np.int64), np.empty((threads, room))
     arguments = matched_gt, best_iou, gt_xyxy, ends, priors_cxcywh, iou_threshold, rule

@@ -10,8 +10,7 @@ from minissd.config import SSD300_VOC
 from minissd.kernels import postprocess
 from minissd.kernels.softmax import padded, share_softmax
 from minissd.loss import softmax
-from minissd.nn.fast.alone import ALONE
-from minissd.nn.fast.team import Team
+from minissd.nn.fast.team import ALONE, Team
 
 SSD300_PRIORS = priors.prior_boxes(SSD300_VOC)
 USUAL = {"score_threshold": 0.01, "iou_threshold": 0.45, "top_k": 400, "keep_top_k": 200}

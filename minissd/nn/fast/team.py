@@ -251,6 +251,12 @@ def write_job(typing_context, mailbox, kernel, arguments):
     return types.void(mailbox, kernel, arguments), emit
 
 
+@intrinsic
+def keep(typing_context, arguments):
+    """Nothing: but what is used here has not been freed before, as Numba does after the last use."""
+    return types.void(arguments), lambda context, builder, signature, args: context.get_dummy_value()
+
+
 def _task(context, builder, description, signature, pointer_type):
     """Make the function ``task(thread, piece, arguments)`` that calls the kernel. Emits code."""
     function = ir.Function(builder.module, TASK, builder.module.get_unique_name("task"))
@@ -282,4 +288,5 @@ def share_out(mailbox, pieces, kernel, arguments):
     do_pieces(mailbox, 0)
     while read(mailbox, FINISHED) < pieces:
         pass
+    keep(arguments)
     write(mailbox, TAKEN, 0)
