@@ -47,7 +47,7 @@ def draw_ratios(rows, machine="", title=TITLE):
     panels = list(dict.fromkeys(_place(row)[0] for row in rows))
     places, headings, end = _lines(rows)
     figure, axes = _new_axes(panels, end, title)
-    room = 8 if len(panels) == 1 else 2.5  # for the texts behind the bars
+    room = 16 if len(panels) == 1 else 2.5  # for the texts behind the bars
     limits = min([*(row.ratio for row in rows), 1]) / 1.2, max([*(row.ratio for row in rows), 2]) * room
     colors = dict(zip(headings, palette(len(headings))))
     for panel, ax in zip(panels, axes):
