@@ -93,57 +93,36 @@ def multiply(a, i, a_row, rows, b, j, chunk_step, depth, columns, start, c, low,
     last are read.
     """
     wide = columns > LANES
+    whole = whole_rows(rows) if columns == (PAIR if wide else LANES) else 0
+    multiply_whole(a, i, a_row, whole, b, j, chunk_step, depth, wide, start, c, low, y, o, y_row)
+    rest, i, o = rows - whole, i + whole * a_row, o + whole * y_row
+    multiply_edge(a, i, a_row, rest, b, j, chunk_step, depth, columns, start, c, low, y, o, y_row)
+
+
+@inlined
+def multiply_whole(a, i, a_row, rows, b, j, chunk_step, depth, wide, start, c, low, y, o, y_row):
+    """Rows that strips fill, straight to y; the sums of the rows of b before the last `DEPTH` wait there."""
+    for k in range(0, depth, DEPTH):
+        floor = low if k + DEPTH >= depth else NO_LIMIT
+        base, q, base_row = (start, c, 0) if k == 0 else (y, o, y_row)
+        w, d, r = j + k * LANES, min(DEPTH, depth - k), 0
+        while r < rows:
+            tall = rows - r >= MANY_ROWS
+            x, s, p = i + r * a_row + k, q + r * base_row, o + r * y_row
+            strip(a, x, a_row, b, w, chunk_step, d, base, s, base_row, floor, y, p, y_row, tall, wide)
+            r += MANY_ROWS if tall else ROWS
+
+
+@inlined
+def multiply_edge(a, i, a_row, rows, b, j, chunk_step, depth, columns, start, c, low, y, o, y_row):
+    """Rows or columns that strips do not fill: what belongs to y is copied there."""
+    edge, r = local_memory(EDGE), 0
+    wide = columns > LANES
     width = PAIR if wide else LANES
-    r = 0
-    if columns == width:
-        whole = whole_rows(rows)
-        for k in range(0, depth, DEPTH):
-            floor = low if k + DEPTH >= depth else NO_LIMIT
-            base, q, base_row = (start, c, 0) if k == 0 else (y, o, y_row)
-            w, d, r = j + k * LANES, min(DEPTH, depth - k), 0
-            while r < whole:
-                tall = whole - r >= MANY_ROWS
-                x, p = i + r * a_row + k, o + r * y_row
-                strip(
-                    a,
-                    x,
-                    a_row,
-                    b,
-                    w,
-                    chunk_step,
-                    d,
-                    base,
-                    q + r * base_row,
-                    base_row,
-                    floor,
-                    y,
-                    p,
-                    y_row,
-                    tall,
-                    wide,
-                )
-                r += MANY_ROWS if tall else ROWS
-    edge = local_memory(EDGE)
     while r < rows:
         tall = rows - r > 2 * ROWS
-        strip(
-            a,
-            i + r * a_row,
-            a_row,
-            b,
-            j,
-            chunk_step,
-            depth,
-            start,
-            c,
-            NONE,
-            low,
-            edge,
-            NONE,
-            width,
-            tall,
-            wide,
-        )
+        x = i + r * a_row
+        strip(a, x, a_row, b, j, chunk_step, depth, start, c, NONE, low, edge, NONE, width, tall, wide)
         count = MANY_ROWS if tall else ROWS
         for k in range(min(count, rows - r)):
             copy(edge, k * width, y, o + (r + k) * y_row, columns)
