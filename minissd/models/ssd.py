@@ -10,13 +10,14 @@ from minissd.errors import InputError
 from minissd.models.head import Head
 from minissd.models.tiny import tiny_stages
 from minissd.models.vgg16 import vgg16_stages
-from minissd.nn import Layer, NamedArrays, Sequential
+from minissd.nn import Sequential
+from minissd.nn.composite import Composite
 from minissd.nn.fast.workspace import Workspace
 
 BASES = {"vgg16": vgg16_stages, "tiny": tiny_stages}
 
 
-class SSD(Layer):
+class SSD(Composite):
     """A Single Shot MultiBox Detector.
 
     Parameters
@@ -59,7 +60,6 @@ class SSD(Layer):
     """
 
     def __init__(self, config, rng=None):
-        super().__init__()
         if config.base not in BASES:
             raise InputError(
                 f"config {config.name}: no base network {config.base!r} (known: {', '.join(BASES)})"
@@ -80,11 +80,8 @@ class SSD(Layer):
             Head(stage.channels, k, config.num_classes, rng)
             for stage, k in zip(stages, config.boxes_per_cell)
         ]
-        self.layers = _layers_by_name(stages, self.heads)
+        super().__init__(_layers_by_name(stages, self.heads))
         self.first_layer = stages[0].layers[0][1]
-        self.params = NamedArrays(self.layers, "params")
-        self.grads = NamedArrays(self.layers, "grads")
-        self.buffers = NamedArrays(self.layers, "buffers")
         self.workspace = Workspace()
 
     def forward(self, images, trace=None):
@@ -169,10 +166,9 @@ class SSD(Layer):
 
     def train(self, training=True):
         """Switch every layer to training or to inference; returns the model."""
-        for layer in [*self.stages, *self.layers.values()]:
-            layer.train(training)
-        self.training = training
-        return self
+        for stage in self.stages:
+            stage.train(training)
+        return super().train(training)
 
     def _stages_backwards(self):
         config = self.config

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
+from minissd.nn.composite import Composite
 from minissd.nn.convolution import Conv2d
-from minissd.nn.layer import Layer
 from minissd.nn.normalization import BatchNorm2d
-from minissd.nn.parameters import NamedArrays
 
 
-class ConvBlock(Layer):
+class ConvBlock(Composite):
     """A convolution, batch normalisation if asked for, and ReLU.
 
     Its output is the map after the ReLU, as under the name of a convolution in Caffe, whose ReLU works in
@@ -34,14 +33,10 @@ class ConvBlock(Layer):
     """
 
     def __init__(self, in_channels, out_channels, kernel_size, *, batch_norm=False, **convolution):
-        super().__init__()
         last = not batch_norm  # the last of the two has the bias, and applies the ReLU
         self.conv = Conv2d(in_channels, out_channels, kernel_size, bias=last, relu=last, **convolution)
         self.norm = BatchNorm2d(out_channels, relu=True) if batch_norm else None
-        self.layers = {"": self.conv, "norm": self.norm} if batch_norm else {"": self.conv}
-        self.params = NamedArrays(self.layers, "params")
-        self.grads = NamedArrays(self.layers, "grads")
-        self.buffers = NamedArrays(self.layers, "buffers")
+        super().__init__({"": self.conv, "norm": self.norm} if batch_norm else {"": self.conv})
 
     @property
     def needs_input_gradient(self):
@@ -67,14 +62,3 @@ class ConvBlock(Layer):
     def backward(self, dy):
         """Return dx and fill ``grads``."""
         return self.conv.backward(self.norm.backward(dy) if self.norm else dy)
-
-    def forget(self):
-        """See `Layer.forget`."""
-        for layer in self.layers.values():
-            layer.forget()
-
-    def train(self, training=True):
-        """Switch all parts to training or to inference; returns the layer."""
-        for layer in self.layers.values():
-            layer.train(training)
-        return super().train(training)

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from minissd.backend import get_array_module
 from minissd.errors import InputError
 from minissd.nn import conv_im2col, conv_loops
 from minissd.nn.conv_shape import output_side
-from minissd.nn.fast.choose import AUTO, DIRECT, WINOGRAD, PackedWeights
+from minissd.nn.fast.choose import AUTO, DIRECT, WINOGRAD, PackedWeights, step_by_step
 from minissd.nn.fast.layout import is_float32
 from minissd.nn.fast.sums import relu_gradient
 from minissd.nn.initialization import INITIALIZERS
@@ -33,7 +32,8 @@ def register_algorithm(name, algorithm):
         With ``forward(x, weight, bias, stride, padding, dilation) -> y`` and
         ``backward(dy, x, weight, stride, padding, dilation, need_dx) -> dx, dweight, dbias``. `bias` may
         be None; `dx` is None where it is not needed. `y` must be memory that nobody else uses: a ReLU behind
-        the convolution works in place.
+        the convolution works in place. An algorithm with the attribute ``fuses = True`` does more in one
+        pass, see `minissd.nn.fast.choose.FastAlgorithm`.
     """
     ALGORITHMS[name] = algorithm
 
@@ -168,10 +168,7 @@ class Conv2d(Layer):
             return algorithm.forward(
                 x, weight, bias, *self.geometry, relu=relu, scale=scale, packed=packed, pool=pool
             )
-        weight = weight if scale is None else (weight * scale[:, None, None, None]).astype(x.dtype)
-        y = algorithm.forward(x, weight, bias, *self.geometry)
-        y = get_array_module(y).maximum(y, 0, out=y) if relu else y  # nobody else holds y
-        return pool.forward(y) if pool else y
+        return step_by_step(algorithm, x, weight, bias, self.geometry, relu, scale, pool)
 
     def backward(self, dy):
         """Return dx and fill ``grads``.

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from minissd.errors import InputError
 from minissd.nn.block import ConvBlock
-from minissd.nn.layer import Layer
-from minissd.nn.parameters import NamedArrays
+from minissd.nn.composite import Composite
 from minissd.nn.pooling import MaxPool2d
 
 
-class Sequential(Layer):
+class Sequential(Composite):
     """A chain of layers; its backward pass is the chain rule, from the last layer to the first.
 
     Parameters
@@ -25,9 +24,8 @@ class Sequential(Layer):
     """
 
     def __init__(self, layers):
-        super().__init__()
         pairs = [pair if isinstance(pair, tuple) else (str(i), pair) for i, pair in enumerate(layers)]
-        self.layers = dict(pairs)
+        super().__init__(dict(pairs))
         if len(self.layers) != len(pairs):
             raise InputError(f"two layers have the same name: {[name for name, _ in pairs]}")
         for name in self.layers:
@@ -35,9 +33,6 @@ class Sequential(Layer):
                 raise InputError(
                     f"layer name {name!r} (choose one without a dot: params are named layer.array)"
                 )
-        self.params = NamedArrays(self.layers, "params")
-        self.grads = NamedArrays(self.layers, "grads")
-        self.buffers = NamedArrays(self.layers, "buffers")
 
     def forward(self, x, trace=None):
         """Run all layers; `trace`, a dictionary, receives the output of each by name.
@@ -73,14 +68,3 @@ class Sequential(Layer):
             if forget:
                 layer.forget()
         return dy
-
-    def forget(self):
-        """See `Layer.forget`."""
-        for layer in self.layers.values():
-            layer.forget()
-
-    def train(self, training=True):
-        """Switch every layer to training or to inference; returns the layer."""
-        for layer in self.layers.values():
-            layer.train(training)
-        return super().train(training)

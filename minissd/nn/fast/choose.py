@@ -10,6 +10,7 @@ import math
 
 import numpy as np
 
+from minissd.backend import get_array_module
 from minissd.errors import InputError
 from minissd.nn import conv_im2col
 from minissd.nn.conv_shape import output_side
@@ -29,7 +30,8 @@ class FastAlgorithm:
     Parameters
     ----------
     choose : callable
-        ``choose(x_shape, weight_shape, stride, padding, dilation)`` returns the module that computes.
+        ``choose(x_shape, weight_shape, stride, padding, dilation, packed)`` returns the module that computes;
+        `packed` says whether the weights are kept in its order.
 
     Examples
     --------
@@ -39,7 +41,7 @@ class FastAlgorithm:
            [9., 9.]], dtype=float32)
     """
 
-    fuses = True  # its forward takes `relu`, `scale` and `packed`, its backward `need_dbias`
+    fuses = True  # its forward takes `relu`, `scale`, `packed` and `pool`, its backward `need_dbias`
 
     def __init__(self, choose):
         self._choose = choose
@@ -64,15 +66,12 @@ class FastAlgorithm:
         """
         geometry = stride, padding, dilation
         if not is_float32(x):
-            weight = weight if scale is None else weight * scale[:, None, None, None]
-            y = conv_im2col.forward(x, weight, bias, *geometry)
-            y = y.clip(0) if relu else y
-            return pool.forward(y) if pool else y
+            return step_by_step(conv_im2col, x, weight, bias, geometry, relu, scale, pool)
         module = self._choose(x.shape, weight.shape, *geometry, packed is not None)
         if packed is not None:
             packed = packed.of(module, weight, scale)
         elif scale is not None:
-            weight = _scaled(weight, scale)
+            weight = scaled(weight, scale)
         if pool and module is winograd and dilation == 1 and pool.is_2x2():
             pooled = tuple(pool.output_side(output_side(side, 3, *geometry)) for side in x.shape[2:])
             if min(pooled) > 0:
@@ -105,12 +104,21 @@ class PackedWeights:
         if stamp != self._stamp:
             self._stamp, self._packed = stamp, {}
         if module.__name__ not in self._packed:
-            self._packed[module.__name__] = module.pack(weight if scale is None else _scaled(weight, scale))
+            self._packed[module.__name__] = module.pack(weight if scale is None else scaled(weight, scale))
         return self._packed[module.__name__]
 
 
-def _scaled(weight, scale):
-    return (weight * scale[:, None, None, None]).astype(np.float32)
+def step_by_step(algorithm, x, weight, bias, geometry, relu=False, scale=None, pool=None):
+    """Convolve, then what `FastAlgorithm.forward` does in the same pass, one after the other."""
+    y = algorithm.forward(x, weight if scale is None else scaled(weight, scale), bias, *geometry)
+    if relu:
+        y = get_array_module(y).maximum(y, 0, out=y)  # nobody else holds y
+    return pool.forward(y) if pool else y
+
+
+def scaled(weight, scale):
+    """Weights (O, I, K, K) times a factor for every output channel, in their own precision."""
+    return (weight * scale[:, None, None, None]).astype(weight.dtype)
 
 
 def best(x_shape, weight_shape, stride, padding, dilation, packed=False):
