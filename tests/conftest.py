@@ -1,11 +1,11 @@
 """Fixtures that every test file may use."""
 
-import functools
 from pathlib import Path
 
 import hypothesis
 import numpy as np
 import pytest
+from team_tools import team_of
 
 from minissd.nn.fast import team
 
@@ -23,13 +23,10 @@ def rng():
     return np.random.default_rng(0)
 
 
-crew = functools.cache(team.Team)  # one of each size, because its threads live as long as the process
-
-
 @pytest.fixture
 def use_threads(monkeypatch):
     """A function that gives the engine so many threads, whatever the machine has."""
-    return lambda count: monkeypatch.setattr(team, "_team", crew(count))
+    return lambda count: monkeypatch.setattr(team, "_team", team_of(count))
 
 
 @pytest.fixture

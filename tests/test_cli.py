@@ -496,16 +496,16 @@ def losses(folder):
     return [row["loss"] for row in weights.read(f"{folder}/checkpoint.safetensors").details["rows"]]
 
 
+def press_ctrl_c_in_step_2(trainer, batch, step=train.Trainer.train_step):
+    """A training step during which the user presses Ctrl-C, if it is the second."""
+    if trainer.step == 1:
+        os.kill(os.getpid(), signal.SIGINT)
+    return step(trainer, batch)
+
+
 def test_ctrl_c_says_in_one_line_how_to_resume_and_resuming_gives_the_same_losses(capsys, monkeypatch):
     options = (*TRAIN, "--steps", 4, "--val-split", "", "--evaluate-every", 0)
     done(capsys, *options, "--output", "whole")
-    step = train.Trainer.train_step
-
-    def press_ctrl_c_in_step_2(trainer, batch):
-        if trainer.step == 1:
-            os.kill(os.getpid(), signal.SIGINT)
-        return step(trainer, batch)
-
     with monkeypatch.context() as patch:
         patch.setattr(train.Trainer, "train_step", press_ctrl_c_in_step_2)
         result = run(capsys, *options)
@@ -519,13 +519,6 @@ def test_ctrl_c_says_in_one_line_how_to_resume_and_resuming_gives_the_same_losse
 
 
 def test_ctrl_c_in_the_last_step_changes_nothing(capsys, monkeypatch):
-    step = train.Trainer.train_step
-
-    def press_ctrl_c_in_step_2(trainer, batch):
-        if trainer.step == 1:
-            os.kill(os.getpid(), signal.SIGINT)
-        return step(trainer, batch)
-
     monkeypatch.setattr(train.Trainer, "train_step", press_ctrl_c_in_step_2)
     assert done(capsys, *TRAIN)[-1] == "weights: run/weights.safetensors"
 
@@ -577,12 +570,12 @@ MODULE = [sys.executable, "-m", "minissd"]
 PROGRAM = [str(Path(sys.executable).with_name("minissd"))]
 
 
-def test_both_programs_answer():
-    for program in (MODULE, PROGRAM):
-        if not Path(program[0]).exists():
-            pytest.skip("needs the package to be installed with its script")
-        answer = subprocess.run([*program, "--help"], capture_output=True, text=True, check=True)
-        assert answer.stdout.startswith("usage: minissd") and answer.stderr == ""
+@pytest.mark.parametrize("program", [MODULE, PROGRAM], ids=["module", "script"])
+def test_both_programs_answer(program):
+    if not Path(program[0]).exists():
+        pytest.skip("needs the package to be installed with its script")
+    answer = subprocess.run([*program, "--help"], capture_output=True, text=True, check=True)
+    assert answer.stdout.startswith("usage: minissd") and answer.stderr == ""
 
 
 def test_the_exit_code_leaves_the_process():

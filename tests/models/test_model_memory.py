@@ -8,7 +8,7 @@ import tracemalloc
 
 import numpy as np
 import pytest
-from test_ssd import TWO_MAPS
+from two_maps import TWO_MAPS
 
 from minissd.models import SSD
 from minissd.nn.fast.workspace import workspace

@@ -4,6 +4,7 @@ import dataclasses
 
 import numpy as np
 import pytest
+from two_maps import TWO_MAPS
 
 from minissd.config import SSD300_VOC, SSD512_VOC, TINY
 from minissd.errors import InputError
@@ -11,18 +12,6 @@ from minissd.loss import multibox_loss
 from minissd.models import SSD, Head, Stage
 from minissd.models.ssd import BASES
 from minissd.nn import ConvBlock
-
-TWO_MAPS = dataclasses.replace(  # TINY cut to 32 pixels and two maps: small enough for central differences
-    TINY,
-    name="two-maps",
-    num_classes=3,
-    image_size=32,
-    feature_maps=(4, 2),
-    steps=(8, 16),
-    min_sizes=(8, 16),
-    max_sizes=(16, 24),
-    aspect_ratios=((2,), ()),
-)
 
 
 def test_ssd300_has_the_papers_parameters_and_maps(rng):

@@ -100,7 +100,7 @@ def test_loops_and_im2col_agree(case, dtype, block_bytes, rng):
     width=st.integers(1, 9),
     seed=st.integers(0, 99),
 )
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_loops_and_im2col_agree_on_any_geometry(kernel, stride, padding, dilation, height, width, seed):
     reach = dilation * (kernel - 1) + 1
     if min(height, width) + 2 * padding < reach:

@@ -2,18 +2,13 @@
 
 import numpy as np
 import pytest
+from convolution_cases import channels_last
 
 from minissd.nn import batchnorm_readable, pool_readable
 from minissd.nn.fast import batchnorm, pool
-from minissd.nn.fast.layout import empty_channels_last, is_channels_last
+from minissd.nn.fast.layout import is_channels_last
 
 SHAPES = [(2, 16, 9, 7), (3, 5, 20, 30), (1, 33, 1, 1), (2, 1, 4, 5), (1, 64, 30, 31)]
-
-
-def channels_last(x):
-    y = empty_channels_last(x.shape, x.dtype)
-    y[...] = x
-    return y
 
 
 @pytest.fixture(params=[channels_last, np.ascontiguousarray], ids=["channels-last", "channels-first"])

@@ -62,7 +62,7 @@ def test_memory_order_does_not_matter(name, case, layout, rng):
     outputs=st.sampled_from([1, 16, 33]),
     seed=st.integers(0, 99),
 )
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_any_geometry(kernel, stride, padding, dilation, height, width, channels, outputs, seed):
     sides = [output_side(side, kernel, stride, padding, dilation) for side in (height, width)]
     if min(sides) < 1:

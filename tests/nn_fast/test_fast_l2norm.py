@@ -2,18 +2,13 @@
 
 import numpy as np
 import pytest
+from convolution_cases import channels_last
 
 from minissd.nn import L2Norm, l2norm_readable
 from minissd.nn.fast import l2norm
 from minissd.nn.fast.layout import empty_channels_last, is_channels_last
 
 SHAPES = [(2, 1, 4, 5), (3, 5, 20, 30), (1, 16, 9, 7), (1, 33, 1, 1), (2, 91, 6, 5), (1, 512, 13, 13)]
-
-
-def channels_last(x):
-    y = empty_channels_last(x.shape, x.dtype)
-    y[...] = x
-    return y
 
 
 @pytest.mark.parametrize("layout", [channels_last, np.ascontiguousarray])

@@ -1,12 +1,11 @@
 """Packed weights: kept while a layer is in inference, and made anew when anything they came from changes."""
 
 import copy
-import dataclasses
 
 import numpy as np
 import pytest
+from two_maps import TWO_MAPS
 
-from minissd.config import TINY
 from minissd.models import SSD
 from minissd.nn import Conv2d, ConvBlock
 from minissd.nn.fast import direct, winograd
@@ -183,21 +182,8 @@ def test_a_step_of_training_between_two_inferences(algorithm, x, rng):
     assert np.abs(after - exact).max() < 2e-5 * np.abs(exact).max()
 
 
-SMALL = dataclasses.replace(
-    TINY,
-    name="small",
-    num_classes=3,
-    image_size=32,
-    feature_maps=(4, 2),
-    steps=(8, 16),
-    min_sizes=(8, 16),
-    max_sizes=(16, 24),
-    aspect_ratios=((2,), ()),
-)
-
-
 def test_loaded_weights_are_noticed(tmp_path, rng):
-    model, other = (SSD(SMALL, np.random.default_rng(seed)).eval() for seed in (1, 2))
+    model, other = (SSD(TWO_MAPS, np.random.default_rng(seed)).eval() for seed in (1, 2))
     images = rng.standard_normal((1, 3, 32, 32)).astype(np.float32)
     before, expected = model.forward(images), other.forward(images)
     checkpoint.save(other, tmp_path / "other.safetensors", class_names=("a", "b"))
@@ -209,7 +195,7 @@ def test_loaded_weights_are_noticed(tmp_path, rng):
 
 
 def test_two_models_do_not_share_them(rng):
-    model = SSD(SMALL, rng).eval()
+    model = SSD(TWO_MAPS, rng).eval()
     images = rng.standard_normal((1, 3, 32, 32)).astype(np.float32)
     expected = model.forward(images)
     other = copy.deepcopy(model)

@@ -115,13 +115,13 @@ OFFSETS = {"seed": st.integers(0, 99), "offsets": st.tuples(*[st.integers(0, 40)
 
 
 @given(**SIZES, **OFFSETS, gaps=st.tuples(*[st.integers(0, 40)] * 3), low=st.sampled_from([NO_LIMIT, 0.0]))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_multiply_wherever_the_matrices_lie(rows, depth, columns, seed, offsets, gaps, low):
     check_multiply(np.random.default_rng(seed), rows, depth, columns, low, offsets, gaps)
 
 
 @given(**SIZES, **OFFSETS, gaps=st.tuples(*[st.integers(0, 40)] * 3))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_outer_products_wherever_the_matrices_lie(rows, depth, columns, seed, offsets, gaps):
     check_outer(np.random.default_rng(seed), rows, depth, columns, offsets[:3], gaps)
 

@@ -5,7 +5,6 @@ import pytest
 from convolution_cases import assert_close, channels_last, every_other, in_float64, read_only, run
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from team_tools import use_team_of
 
 from minissd.nn.conv_shape import output_side
 from minissd.nn.fast import layout, stem
@@ -59,7 +58,7 @@ def test_it_computes_what_every_algorithm_does(case, rng):
     padding=st.integers(0, 3),
     seed=st.integers(0, 99),
 )
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_any_geometry(height, more, outputs, stride, padding, seed):
     width = max(1, (MANY_ROWS - 1) * stride + 3 - 2 * padding) + more
     if output_side(height, 3, stride, padding) < 1:
@@ -96,11 +95,11 @@ def test_relu_bias_and_packed_weights(case, rng):
 
 @pytest.mark.parametrize("count", [2, 3, 5])
 @pytest.mark.parametrize("case", ["first-of-vgg", "stride-2", "one-row"])
-def test_any_number_of_threads(case, count, rng, monkeypatch):
+def test_any_number_of_threads(case, count, rng, use_threads):
     given_arrays = arrays(CASES[case], rng)
-    use_team_of(1, monkeypatch)
+    use_threads(1)
     y, dx, _, dbias = run(stem, *given_arrays)
-    use_team_of(count, monkeypatch)
+    use_threads(count)
     results = run(stem, *given_arrays)
     for result, right in zip((results[0], results[1], results[3]), (y, dx, dbias)):
         np.testing.assert_array_equal(result, right)

@@ -2,9 +2,10 @@
 
 import numpy as np
 import pytest
+from convolution_cases import channels_last
 
 from minissd.nn.fast import sums
-from minissd.nn.fast.layout import empty_channels_last, is_channels_last
+from minissd.nn.fast.layout import is_channels_last
 
 SHAPES = [
     (1, 1, 1, 1),
@@ -15,12 +16,6 @@ SHAPES = [
     (1, 64, 1, 513),
     (0, 4, 5, 5),
 ]
-
-
-def channels_last(x):
-    y = empty_channels_last(x.shape, x.dtype)
-    y[...] = x
-    return y
 
 
 LAYOUTS = pytest.mark.parametrize("layout", [channels_last, np.ascontiguousarray, np.asfortranarray])

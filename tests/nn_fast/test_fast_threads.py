@@ -11,7 +11,7 @@ import threading
 import numpy as np
 import pytest
 from convolution_cases import ALGORITHMS, arrays, assert_close, in_float64, run, with_cases
-from team_tools import run_script, use_team_of
+from team_tools import run_script
 
 from minissd.nn import BatchNorm2d, Conv2d, ConvBlock, MaxPool2d, Sequential
 from minissd.nn.fast import batchnorm, direct, pool, sums, winograd
@@ -32,11 +32,11 @@ CASES = [
 
 @pytest.mark.parametrize("count", [2, 3, 5])
 @with_cases("winograd", "direct", cases=CASES)
-def test_convolution_with_any_number_of_threads(name, case, count, rng, monkeypatch):
+def test_convolution_with_any_number_of_threads(name, case, count, rng, use_threads):
     given_arrays = arrays(case, rng)
-    use_team_of(1, monkeypatch)
+    use_threads(1)
     y, dx, _, dbias = run(ALGORITHMS[name], *given_arrays)
-    use_team_of(count, monkeypatch)
+    use_threads(count)
     results = run(ALGORITHMS[name], *given_arrays)
     np.testing.assert_array_equal(results[0], y)
     np.testing.assert_array_equal(results[1], dx)
@@ -46,7 +46,7 @@ def test_convolution_with_any_number_of_threads(name, case, count, rng, monkeypa
 
 @pytest.mark.parametrize("count", [2, 3, 5])
 @pytest.mark.parametrize("shape", [(3, 17, 37, 41), (1, 64, 1, 1), (1, 3, 90, 91)], ids=str)
-def test_everything_else_with_any_number_of_threads(shape, count, rng, monkeypatch):
+def test_everything_else_with_any_number_of_threads(shape, count, rng, use_threads):
     x, dy = rng.standard_normal((2, *shape)).astype(np.float32)
     scale, factor, shift = rng.standard_normal((3, shape[1]))
     y_shape = (*shape[:2], *(-(-side // 2) for side in shape[2:]))
@@ -71,9 +71,9 @@ def test_everything_else_with_any_number_of_threads(shape, count, rng, monkeypat
             np.frombuffer(checksum(dy), np.uint8),
         ]
 
-    use_team_of(1, monkeypatch)
+    use_threads(1)
     alone = all_results()
-    use_team_of(count, monkeypatch)
+    use_threads(count)
     for number, (result, right) in enumerate(zip(all_results(), alone)):
         np.testing.assert_array_equal(result, right, err_msg=f"result {number}")
 

@@ -4,25 +4,16 @@ import functools
 import os
 import subprocess
 import sys
-from pathlib import Path
 
-from minissd.nn.fast import team as team_module
+from minissd.nn.fast.team import Team
 
-HERE = Path(__file__).parent
-
-team_of = functools.cache(team_module.Team)
+team_of = functools.cache(Team)
 """A team of so many threads; one of each size, because its threads live as long as the process."""
 
 
-def use_team_of(count, monkeypatch):
-    """Let the engine work with so many threads, whatever the machine has."""
-    monkeypatch.setattr(team_module, "_team", team_of(count))
-
-
 def run_script(code, *arguments, threads=None, seconds=120):
-    """Run Python code in a process of its own that can import the helpers; raises where it fails."""
-    path = os.pathsep.join(filter(None, [str(HERE), os.environ.get("PYTHONPATH")]))
-    environment = os.environ | {"PYTHONPATH": path}
+    """Run Python code in a process of its own that can import what this one can; raises where it fails."""
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
     if threads is not None:
         environment["NUMBA_NUM_THREADS"] = str(threads)
     command = [sys.executable, "-W", "error", "-c", code, *map(str, arguments)]
