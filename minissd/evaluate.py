@@ -116,10 +116,9 @@ def evaluate_voc(detections, ground_truths, iou_threshold=0.5, metric="11point",
     if metric not in METRICS:
         raise InputError(f"metric: no metric {metric!r} (choose one of {', '.join(METRICS)})")
     check_same_images("evaluate_voc", detections, ground_truths)
-    detections = [_as_detections(d, inclusive_pixels) for d in detections]
-    ground_truths = [_as_ground_truth(t, inclusive_pixels) for t in ground_truths]
+    detections, ground_truths = _in_one_form(detections, ground_truths, inclusive_pixels)
     labels = np.unique(np.concatenate([d[2] for d in detections] + [t.labels for t in ground_truths] + [[]]))
-    curves = {int(c): precision_recall(detections, ground_truths, c, iou_threshold) for c in labels}
+    curves = {int(c): _walk(detections, ground_truths, c, iou_threshold) for c in labels}
     ap = {
         label: METRICS[metric](curve.recall, curve.precision) if curve.num_objects else float("nan")
         for label, curve in curves.items()
@@ -144,10 +143,13 @@ def precision_recall(detections, ground_truths, label, iou_threshold=0.5, inclus
     PrecisionRecall
         On equal scores the earlier image comes first.
     """
+    return _walk(*_in_one_form(detections, ground_truths, inclusive_pixels), label, iou_threshold)
+
+
+def _walk(detections, ground_truths, label, iou_threshold):
+    """The work of `precision_recall`, on what `_in_one_form` returns."""
     scores, outcomes, num_objects = [np.zeros(0)], [np.zeros(0, int)], 0
-    for image_detections, truth in zip(detections, ground_truths):
-        boxes_xyxy, image_scores, labels = _as_detections(image_detections, inclusive_pixels)
-        truth = _as_ground_truth(truth, inclusive_pixels)
+    for (boxes_xyxy, image_scores, labels), truth in zip(detections, ground_truths):
         found, wanted = labels == label, truth.labels == label
         best_first = np.argsort(-image_scores[found], kind="stable")
         scores.append(image_scores[found][best_first])
@@ -253,6 +255,12 @@ def area_ap(recall, precision):
 
 
 METRICS = {"11point": eleven_point_ap, "area": area_ap}
+
+
+def _in_one_form(detections, ground_truths, inclusive_pixels):
+    """Tuples (boxes_xyxy, scores, labels), and `GroundTruth`; no box lacks its last pixel any more."""
+    found = [_as_detections(d, inclusive_pixels) for d in detections]
+    return found, [_as_ground_truth(t, inclusive_pixels) for t in ground_truths]
 
 
 def _as_detections(found, inclusive_pixels):

@@ -212,9 +212,7 @@ def best_overlaps_by_matrix(gt_xyxy, priors_cxcywh, rule="bipartite"):
     iou = boxes.iou(boxes.cxcywh_to_xyxy(priors_cxcywh), gt_xyxy)  # (P, G)
     iou[~(iou > MIN_OVERLAP)] = 0
     with_background = np.column_stack([np.zeros(len(iou)), iou])  # (P, 1 + G)
-    best_gt = (
-        with_background.argmax(axis=1) + BACKGROUND
-    )  # the first of equals: the background, where all are 0
+    best_gt = with_background.argmax(axis=1) + BACKGROUND  # of equals the first: where all are 0, none
     best_iou = with_background.max(axis=1)
     return best_gt, best_iou, RULES[rule](iou)
 

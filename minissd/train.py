@@ -214,13 +214,6 @@ class Trainer:
 
     def _batches(self):
         settings, config = self.settings, self.model.config
-        targets = partial(
-            make_batch_targets,
-            priors_cxcywh=self.model.priors_cxcywh,
-            iou_threshold=settings.iou_threshold,
-            rule=settings.matching_rule,
-            variances=config.variances,
-        )
         return BatchLoader(
             self.dataset,
             config,
@@ -228,7 +221,7 @@ class Trainer:
             augmentation=AUGMENTATIONS[settings.augmentation](config),
             seed=settings.seed,
             start_step=self.step,
-            target_fn=targets,
+            target_fn=target_function(self.model, settings),
         )
 
     def _progress_bar(self):
@@ -257,6 +250,28 @@ class Trainer:
             f"stopped after step {self.step} of {self.settings.steps}; everything is saved. "
             f"To go on: the same command with --resume (output folder {self.output})"
         )
+
+
+def target_function(model, settings):
+    """Return `minissd.targets.make_batch_targets` with the default boxes of a model and settings filled in.
+
+    Parameters
+    ----------
+    model : SSD
+    settings : minissd.settings.TrainSettings
+
+    Returns
+    -------
+    callable
+        The ``target_fn`` of `minissd.data.BatchLoader`. It can be pickled.
+    """
+    return partial(
+        make_batch_targets,
+        priors_cxcywh=model.priors_cxcywh,
+        iou_threshold=settings.iou_threshold,
+        rule=settings.matching_rule,
+        variances=model.config.variances,
+    )
 
 
 def _due(step, interval):

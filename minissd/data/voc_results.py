@@ -49,7 +49,8 @@ def write_voc_results(folder, split, detections, names, image_sizes, class_names
     Examples
     --------
     >>> test = VOCDetection("VOC2007", "test")  # doctest: +SKIP
-    >>> write_voc_results("results", "test", found, test.names, sizes, test.class_names)  # doctest: +SKIP
+    >>> write_voc_results("results", "test", found, test.names, test.image_sizes,
+    ...                   test.class_names)  # doctest: +SKIP
     """
     if pixel_convention not in FIRST_PIXEL:
         known = ", ".join(FIRST_PIXEL)

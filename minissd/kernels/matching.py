@@ -24,6 +24,7 @@ X1, Y1, X2, Y2, AREA = range(5)  # rows of a block
 
 BACKGROUND = -1
 MIN_OVERLAP = 1e-6  # see minissd.matching
+NO_BOX = np.empty((0, 4))  # np.concatenate needs at least one array
 
 FORCE_NOTHING, FORCE_ARGMAX, FORCE_BIPARTITE = range(3)
 RULES = {
@@ -44,16 +45,20 @@ def match(gt_xyxy, priors_cxcywh, iou_threshold, rule):
 
 def match_batch(gt_xyxy, priors_cxcywh, iou_threshold, rule):
     """See `minissd.matching.match_batch`; `rule` is one of the values of `RULES`."""
-    # For compiled code the objects of all images lie in one array, those of image n at ends[n] : ends[n + 1].
-    ends, workers = np.cumsum([0, *map(len, gt_xyxy)]), team()
-    objects = np.concatenate(gt_xyxy), ends
+    workers = team()
+    objects = joined(gt_xyxy)
     return match_images(workers.mailbox, workers.size, *objects, priors_cxcywh, iou_threshold, rule)
+
+
+def joined(gt_xyxy):
+    """The objects of all images in one array, and `ends`: those of image n are at ends[n] : ends[n + 1]."""
+    return np.concatenate([NO_BOX, *gt_xyxy]), np.cumsum([0, *map(len, gt_xyxy)])
 
 
 @compiled
 def match_images(mailbox, threads, gt_xyxy, ends, priors_cxcywh, iou_threshold, rule):
     """Match image by image, each on whichever core is free."""
-    room = (len(priors_cxcywh) + BLOCK - 1) // BLOCK * BLOCK
+    room = in_whole_blocks(len(priors_cxcywh))
     matched_gt, best_iou = np.empty((len(ends) - 1, room), np.int64), np.empty((threads, room))
     arguments = matched_gt, best_iou, gt_xyxy, ends, priors_cxcywh, iou_threshold, rule
     share_out(mailbox, len(ends) - 1, match_image, arguments)
@@ -69,7 +74,7 @@ def match_image(thread, n, matched_gt, best_iou, gt_xyxy, ends, priors_cxcywh, i
 
 @compiled
 def match_into(matched_gt, best_iou, gt_xyxy, priors_cxcywh, iou_threshold, rule):
-    """Write what `match` returns; `best_iou` is memory to work in. Both are from `room_for_blocks`."""
+    """Write what `match` returns; `best_iou` is memory to work in. Both have room for whole blocks."""
     forced_prior = find_best(gt_xyxy, priors_cxcywh, rule, matched_gt, best_iou)
     for p in range(len(matched_gt)):
         matched_gt[p] = matched_gt[p] if best_iou[p] >= iou_threshold else BACKGROUND
@@ -90,8 +95,14 @@ def best_overlaps(gt_xyxy, priors_cxcywh, rule):
 @compiled
 def room_for_blocks(num_priors):
     """Memory for a whole number and a fraction per prior, those included that fill up the last block."""
-    size = (num_priors + BLOCK - 1) // BLOCK * BLOCK
+    size = in_whole_blocks(num_priors)
     return np.empty(size, np.int64), np.empty(size)
+
+
+@part
+def in_whole_blocks(num_priors):
+    """The number of priors, rounded up to whole blocks."""
+    return (num_priors + BLOCK - 1) // BLOCK * BLOCK
 
 
 @compiled
@@ -208,7 +219,7 @@ def force_bipartite(gt_xyxy, priors_cxcywh, bounds, wanted, wanted_iou):
 
 @compiled
 def strongest_wish(wanted, wanted_iou, forced):
-    """The unserved ground truth of largest IoU; the lowest prior, then the lowest on ties; -1 if none."""
+    """The unserved ground truth of largest IoU, on ties of the lowest prior, then the first; -1 if none."""
     strongest = -1
     for g in range(len(wanted)):
         if forced[g] != BACKGROUND or wanted[g] == BACKGROUND:

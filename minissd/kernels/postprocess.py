@@ -2,14 +2,13 @@
 
 The definition is `minissd.detect.detect_step_by_step`. Four things make this fast:
 
-* **Sixteen priors at a time.** The logits of sixteen priors are turned over, so that each class is a vector;
-  then the softmax of sixteen rows takes a few instructions per class.
+* **Sixteen priors at a time.** Their softmax takes a few instructions per class (`minissd.kernels.softmax`).
 * **One queue for all classes.** Each class is suppressed alone, but nothing says that one must be finished
   before the next begins. All candidates stand in one queue, best first; each meets the kept boxes of its own
   class only. Those that pass are the detections in their final order, and with `keep_top_k` of them the work
   is done, however many thousands of candidates wait behind.
-* **The head of the queue first.** The scores of a sample tell roughly where the best few hundred end. These
-  are collected and sorted; only if they do not suffice, a longer piece of the queue follows.
+* **The head of the queue first.** Only the best few hundred candidates are sorted, and more only if those do
+  not suffice (`minissd.kernels.candidates`).
 * **Boxes on demand.** A box is decoded when its turn comes.
 """
 

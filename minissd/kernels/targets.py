@@ -16,11 +16,11 @@ import math
 import numpy as np
 
 from minissd.compilation import compiled
-from minissd.kernels.matching import BACKGROUND, RULES, match_into, room_for_blocks
+from minissd.kernels.matching import BACKGROUND, RULES, joined, match_into, room_for_blocks
 from minissd.nn.threads import in_threads, spans
 
 FEW_IMAGES = 3  # that are done before another thread could have been woken
-NO_BOX, NO_LABEL = np.empty((0, 4)), np.empty(0, np.int64)  # np.concatenate needs at least one array
+NO_LABEL = np.empty(0, np.int64)  # np.concatenate needs at least one array
 
 
 def make_targets(loc_target, conf_target, gt_xyxy, labels, priors_cxcywh, iou_threshold, rule, variances):
@@ -42,9 +42,8 @@ def make_targets(loc_target, conf_target, gt_xyxy, labels, priors_cxcywh, iou_th
         Whether all could be encoded. If not, a matched box has no positive width and height.
     """
     num_images = len(gt_xyxy)
-    # For compiled code the objects of all images lie in one array, those of image n at ends[n] : ends[n + 1].
-    ends = np.cumsum([0] + [len(boxes_xyxy) for boxes_xyxy in gt_xyxy])
-    objects = np.concatenate([NO_BOX, *gt_xyxy]), np.concatenate([NO_LABEL, *labels]), ends
+    all_gt_xyxy, ends = joined(gt_xyxy)
+    objects = all_gt_xyxy, np.concatenate([NO_LABEL, *labels]), ends
     settings = priors_cxcywh, float(iou_threshold), RULES[rule], float(variances[0]), float(variances[1])
 
     def run(images):

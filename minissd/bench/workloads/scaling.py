@@ -86,9 +86,7 @@ def _measure_growth(work, plan, cases, unit):
             f"{kind}, {name}",
             ours=spreads[name],
             operations=forward_operations(model, n),
-            note=""
-            if name == first
-            else f"{costs[name] / costs[first]:.2f} x the time per {unit} of {first}",
+            note=note(name),
         )
         for name, (model, n, _) in cases.items()
     ]

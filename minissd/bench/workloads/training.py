@@ -20,6 +20,7 @@ from minissd.models import SSD
 from minissd.nn import SGD
 from minissd.settings import AUGMENTATIONS, settings_for
 from minissd.targets import make_batch_targets
+from minissd.train import target_function
 
 USUAL = {SSD300_VOC: (8,), TINY: (8, 32)}
 LEARNING_RATE = 1e-6  # so small that the weights stay as they are, and with them the work of every step
@@ -157,13 +158,7 @@ def pipeline_contest(config, batch_size):
 
 def _loader_maker(learner, batch_size):
     config, settings = learner.model.config, learner.settings
-    targets = partial(
-        make_batch_targets,
-        priors_cxcywh=learner.model.priors_cxcywh,
-        iou_threshold=settings.iou_threshold,
-        rule=settings.matching_rule,
-        variances=config.variances,
-    )
+    targets = target_function(learner.model, settings)
     scenes = list(DrawnScenes(length=SCENES, image_size=config.image_size))
     augmentation = AUGMENTATIONS[settings.augmentation](config)
     return partial(BatchLoader, scenes, config, batch_size, augmentation, target_fn=targets)

@@ -109,7 +109,7 @@ def team():
 def team_for(work, little):
     """The team of this process; for no more than `little` work one of the caller alone.
 
-    To wake a sleeping thread takes as long as to add a hundred thousand numbers.
+    To wake a sleeping thread takes longer than such work.
 
     Examples
     --------

@@ -43,7 +43,7 @@ def exp(value):
     :math:`x = n \ln 2 + r` with a whole number n and :math:`|r| < 0.35`, so :math:`e^x = 2^n e^r`. The Taylor
     series of :math:`e^r` is exact to float32 with eight terms. :math:`2^n` is made too large by
     :math:`2^{64}` and the result then lowered, so that what is almost zero is rounded rightly. What is zero
-    is set to it before that: a multiplication with so small a result takes a hundred times as long.
+    is set to it before that: on many processors a multiplication with so small a result takes far longer.
     """
     lowest = broadcast(LOWEST)
     x = maximum(value, lowest)
