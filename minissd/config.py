@@ -6,7 +6,7 @@ what the published weights were trained with. The two do not always agree; see `
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import MISSING, asdict, dataclass, fields, replace
 
 from minissd.errors import InputError
 
@@ -36,9 +36,13 @@ class SSDConfig:
         Per map, in input pixels: the side of the small square is ``min``, of the large square
         ``sqrt(min * max)``. ``max`` is used for nothing else.
     aspect_ratios : tuple of tuple of float
-        Per map the ratios beside 1; each ratio ``a`` gives two boxes, ``a`` and ``1/a``.
-    clip : bool
-        Whether default boxes are cut at the image border (as corners). The official models do not.
+        Per map the ratios beside 1.
+    flip : bool
+        Whether each ratio ``a`` gives two boxes, ``a`` and ``1/a``, as in Caffe; otherwise one, ``a``.
+    clip : bool or str
+        How default boxes are limited to the image, a key of `minissd.priors.CLIPS`. False: not at all, as
+        in the official models; True or ``"corners"``: cut at the border; ``"center_size"``, ``"size"``:
+        these numbers are limited to [0, 1], as in amdegroot's and in torchvision's.
     variances : tuple of float
         Scales of the centre and the size offsets in the box code (Caffe's name for them).
     mean_rgb : tuple of float
@@ -47,6 +51,12 @@ class SSDConfig:
         The pixel values are divided by this after the mean is subtracted.
     channel_order : str
         ``"rgb"`` or ``"bgr"``: order of the channels in the network's input.
+    rounded_resize : bool
+        Whether a resized image has whole pixel values again, as OpenCV's; torchvision's keeps the fractions.
+    l2norm_guard, l2norm_epsilon : str, float
+        How a place where all channels of conv4_3 are 0 is kept from a division by 0, see `minissd.nn.L2Norm`.
+    convention : str
+        Whose rules the network was trained by and detects by, a key of `minissd.conventions.CONVENTIONS`.
     """
 
     name: str
@@ -58,11 +68,16 @@ class SSDConfig:
     min_sizes: tuple[float, ...]
     max_sizes: tuple[float, ...]
     aspect_ratios: tuple[tuple[float, ...], ...]
-    clip: bool = False
+    flip: bool = True
+    clip: bool | str = False
     variances: tuple[float, float] = (0.1, 0.2)
     mean_rgb: tuple[float, float, float] = (123.0, 117.0, 104.0)
     pixel_scale: float = 1.0
     channel_order: str = "rgb"
+    rounded_resize: bool = True
+    l2norm_guard: str = "inside"
+    l2norm_epsilon: float = 1e-10
+    convention: str = "caffe"
 
     def __post_init__(self):
         per_map = ("steps", "min_sizes", "max_sizes", "aspect_ratios")
@@ -85,8 +100,8 @@ class SSDConfig:
 
     @property
     def boxes_per_cell(self) -> tuple[int, ...]:
-        """k of each map: two squares, and two boxes for each further aspect ratio."""
-        return tuple(2 + 2 * len(ratios) for ratios in self.aspect_ratios)
+        """k of each map: two squares, and one or two boxes for each further aspect ratio."""
+        return tuple(2 + len(ratios) * (2 if self.flip else 1) for ratios in self.aspect_ratios)
 
     @property
     def num_priors(self) -> int:
@@ -99,10 +114,14 @@ class SSDConfig:
 
     @classmethod
     def from_dict(cls, values: dict) -> SSDConfig:
-        """Build a configuration from `to_dict`'s dictionary, also after a trip through JSON."""
+        """Build a configuration from `to_dict`'s dictionary, also after a trip through JSON.
+
+        A field that has a default may be missing: the file is then older than the field.
+        """
         known = {field.name for field in fields(cls)}
-        if set(values) != known:
-            odd = sorted(set(values) ^ known)
+        needed = {field.name for field in fields(cls) if field.default is MISSING}
+        odd = sorted((set(values) - known) | (needed - set(values)))
+        if odd:
             raise InputError(f"config: missing or unknown fields {odd} (was it written by another version?)")
         return cls(**{key: _as_tuple(value) for key, value in values.items()})
 
