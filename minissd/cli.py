@@ -11,7 +11,7 @@ import os
 import sys
 import warnings
 
-from minissd.commands import bench, demo, detect, evaluate, show, train
+from minissd.commands import bench, demo, detect, evaluate, show, train, weights
 from minissd.errors import InputError
 
 USAGE_ERROR, INTERRUPTED, READER_GONE = 2, 130, 141
@@ -26,6 +26,7 @@ examples:
   minissd evaluate --data VOC2007 --split val --weights run/weights.safetensors
   minissd detect photo.jpg --weights run/weights.safetensors
   minissd show matches photo.jpg --annotation photo.xml
+  minissd weights inspect ssd300.pth
 
 minissd COMMAND --help tells more."""
 
@@ -80,7 +81,7 @@ def build_parser():
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for command in (demo, train, evaluate, detect, show, bench):
+    for command in (demo, train, evaluate, detect, show, weights, bench):
         command.add(commands)
     return parser
 

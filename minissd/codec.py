@@ -12,7 +12,7 @@ from minissd.backend import get_array_module
 from minissd.errors import InputError
 
 
-def encode(gt_xyxy, priors_cxcywh, variances=(0.1, 0.2)):
+def encode(gt_xyxy, priors_cxcywh, variances=(0.1, 0.2), log_epsilon=0.0):
     r"""Express ground-truth boxes relative to default boxes, one to one (the paper's g-hat, equation 2).
 
     .. math::
@@ -28,6 +28,8 @@ def encode(gt_xyxy, priors_cxcywh, variances=(0.1, 0.2)):
     priors_cxcywh : ndarray, (P, 4)
     variances : (float, float)
         v_0 for the centre, v_1 for the size.
+    log_epsilon : float
+        Added inside the logarithm; Dive into Deep Learning's is 1e-6. `decode` does not undo it.
 
     Returns
     -------
@@ -59,13 +61,13 @@ def encode(gt_xyxy, priors_cxcywh, variances=(0.1, 0.2)):
     loc = [
         (gt_cx - cx) / width / variances[0],
         (gt_cy - cy) / height / variances[0],
-        xp.log(gt_width / width) / variances[1],
-        xp.log(gt_height / height) / variances[1],
+        xp.log(gt_width / width + log_epsilon) / variances[1],
+        xp.log(gt_height / height + log_epsilon) / variances[1],
     ]
     return xp.stack(loc, axis=-1).astype(gt_cxcywh.dtype, copy=False)
 
 
-def decode(loc, priors_cxcywh, variances=(0.1, 0.2)):
+def decode(loc, priors_cxcywh, variances=(0.1, 0.2), max_log_size=None):
     """Turn predicted offsets back into boxes; the inverse of `encode`.
 
     Parameters
@@ -74,6 +76,9 @@ def decode(loc, priors_cxcywh, variances=(0.1, 0.2)):
         Predicted offsets.
     priors_cxcywh : ndarray, (P, 4)
     variances : (float, float)
+    max_log_size : float or None
+        Limit of the logarithm of a box's size beside its default box's. torchvision's is ln(1000/16): no box
+        is more than 62.5 times as wide or high. None, as in Caffe, is no limit.
 
     Returns
     -------
@@ -89,11 +94,15 @@ def decode(loc, priors_cxcywh, variances=(0.1, 0.2)):
     priors_cxcywh = xp.asarray(priors_cxcywh, dtype=xp.result_type(loc, xp.float32))
     cx, cy, width, height = boxes.columns(priors_cxcywh)
     offset_x, offset_y, offset_width, offset_height = boxes.columns(loc)
+    log_width, log_height = offset_width * variances[1], offset_height * variances[1]
+    if max_log_size is not None:
+        limit = float(max_log_size)  # as a number of NumPy's it would turn float32 into float64
+        log_width, log_height = log_width.clip(max=limit), log_height.clip(max=limit)
     decoded_cxcywh = [
         cx + offset_x * variances[0] * width,
         cy + offset_y * variances[0] * height,
-        width * xp.exp(offset_width * variances[1]),
-        height * xp.exp(offset_height * variances[1]),
+        width * xp.exp(log_width),
+        height * xp.exp(log_height),
     ]
     return boxes.cxcywh_to_xyxy(xp.stack(decoded_cxcywh, axis=-1))
 

@@ -1,4 +1,7 @@
-"""From the network's output to detections: softmax, decode, threshold, suppress, keep the best."""
+"""From the network's output to detections: softmax, decode, threshold, suppress, keep the best.
+
+Where other implementations of SSD take another turn, `Deviations` has a name for it.
+"""
 
 from __future__ import annotations
 
@@ -6,11 +9,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from minissd import codec
+from minissd import boxes, codec
 from minissd.errors import InputError
 from minissd.kernels import postprocess
-from minissd.loss import softmax
 from minissd.nms import nms
+from minissd.softmax import softmax
 
 
 @dataclass(frozen=True)
@@ -42,6 +45,34 @@ class Detections:
         return Detections(self.boxes_xyxy[rows], self.scores[rows], self.labels[rows], self.priors[rows])
 
 
+@dataclass(frozen=True)
+class Deviations:
+    """In what another implementation detects in another way than Caffe; by default in nothing.
+
+    Attributes
+    ----------
+    inclusive_scores : bool
+        A probability of exactly the threshold is enough (chainercv, d2l).
+    inclusive_nms : bool
+        An IoU of exactly the threshold suppresses (chainercv), see `minissd.nms.nms`.
+    clip : bool
+        Boxes are cut at the border of the image before the suppression (torchvision).
+    max_log_size : float, optional
+        Limit of the predicted change of size, see `minissd.codec.decode` (torchvision).
+    class_agnostic : bool
+        A prior speaks for its best class only, and a box suppresses those of all classes (d2l).
+    """
+
+    inclusive_scores: bool = False
+    inclusive_nms: bool = False
+    clip: bool = False
+    max_log_size: float | None = None
+    class_agnostic: bool = False
+
+
+NO_DEVIATION = Deviations()
+
+
 def detect(
     loc,
     conf,
@@ -51,11 +82,12 @@ def detect(
     top_k=400,
     keep_top_k=200,
     variances=(0.1, 0.2),
+    **deviations,
 ):
     """Turn the predictions of a batch into detections (paper, section 3.7).
 
     `detect_step_by_step` shows how and works on any arrays. NumPy arrays of float32, what a network predicts,
-    take the short cuts of `minissd.kernels.postprocess` to the same detections.
+    take the short cuts of `minissd.kernels.postprocess` to the same detections, unless they shall deviate.
 
     Parameters
     ----------
@@ -74,6 +106,9 @@ def detect(
         Detections of all classes together that an image keeps; None for all.
     variances : (float, float)
         See `minissd.codec.decode`.
+    **deviations
+        The options of `Deviations`: ``inclusive_scores=False``, ``inclusive_nms=False``, ``clip=False``,
+        ``max_log_size=None``, ``class_agnostic=False``.
 
     Returns
     -------
@@ -97,25 +132,36 @@ def detect(
     (array([2]), array([[0.25, 0.25, 0.75, 0.75]]))
     """
     _check_shapes(loc, conf, priors_cxcywh)
+    deviations = Deviations(**deviations)
     options = float(score_threshold), iou_threshold, top_k, keep_top_k, variances
-    if postprocess.fits(loc, conf, top_k, keep_top_k):
+    if deviations == NO_DEVIATION and postprocess.fits(loc, conf, top_k, keep_top_k):
         return [Detections(*found) for found in postprocess.detect(loc, conf, priors_cxcywh, *options)]
-    return detect_step_by_step(loc, conf, priors_cxcywh, *options)
+    return detect_step_by_step(loc, conf, priors_cxcywh, *options, deviations)
 
 
 def detect_step_by_step(
-    loc, conf, priors_cxcywh, score_threshold, iou_threshold, top_k, keep_top_k, variances
+    loc,
+    conf,
+    priors_cxcywh,
+    score_threshold,
+    iou_threshold,
+    top_k,
+    keep_top_k,
+    variances,
+    deviations=NO_DEVIATION,
 ):
     """The steps of `detect` one after the other, each for all priors."""
     probabilities = softmax(conf)  # (N, P, C)
-    boxes_xyxy = codec.decode(loc, priors_cxcywh, variances)  # (N, P, 4)
-    return [
-        best_detections(boxes, probability, score_threshold, iou_threshold, top_k, keep_top_k)
-        for boxes, probability in zip(boxes_xyxy, probabilities)
-    ]
+    boxes_xyxy = codec.decode(loc, priors_cxcywh, variances, max_log_size=deviations.max_log_size)
+    if deviations.clip:
+        boxes_xyxy = boxes.clip(boxes_xyxy)  # (N, P, 4)
+    options = score_threshold, iou_threshold, top_k, keep_top_k, deviations
+    return [best_detections(*of_image, *options) for of_image in zip(boxes_xyxy, probabilities)]
 
 
-def best_detections(boxes_xyxy, probability, score_threshold, iou_threshold, top_k, keep_top_k):
+def best_detections(
+    boxes_xyxy, probability, score_threshold, iou_threshold, top_k, keep_top_k, deviations=NO_DEVIATION
+):
     """Threshold, suppression class by class, and the best of all classes together, for one image.
 
     Parameters
@@ -124,21 +170,48 @@ def best_detections(boxes_xyxy, probability, score_threshold, iou_threshold, top
     probability : ndarray, (P, C)
     score_threshold, iou_threshold, top_k, keep_top_k
         As in `detect`.
+    deviations : Deviations
 
     Returns
     -------
     Detections
     """
-    found_priors, found_labels = [], []
-    for label in range(1, probability.shape[1]):
-        candidates = np.flatnonzero(probability[:, label] > score_threshold)
-        kept = nms(boxes_xyxy[candidates], probability[candidates, label], iou_threshold, top_k)
-        found_priors.append(candidates[kept])
-        found_labels.append(np.full(len(kept), label))
-    priors, labels = np.concatenate(found_priors), np.concatenate(found_labels)
+    reaches = np.greater_equal if deviations.inclusive_scores else np.greater
+    groups = all_classes_together if deviations.class_agnostic else class_by_class
+    found = []
+    for priors, labels in groups(probability, reaches(probability, score_threshold)):
+        scores = probability[priors, labels]
+        kept = nms(boxes_xyxy[priors], scores, iou_threshold, top_k, deviations.inclusive_nms)
+        found.append((priors[kept], labels[kept]))
+    priors, labels = (np.concatenate(column) for column in zip(*found))
     scores = probability[priors, labels]
     best = np.argsort(-scores, kind="stable")[:keep_top_k]
     return Detections(boxes_xyxy[priors[best]], scores[best], labels[best], priors[best])
+
+
+def class_by_class(probability, enough):
+    """The candidates of each class, which suppress each other only: priors and labels, class after class.
+
+    Parameters
+    ----------
+    probability : ndarray, (P, C)
+    enough : ndarray of bool, (P, C)
+        Where a prior speaks for a class.
+
+    Yields
+    ------
+    priors, labels : ndarray of int64, (candidates,)
+    """
+    for label in range(1, probability.shape[1]):
+        (priors,) = np.nonzero(enough[:, label])
+        yield priors, np.full(len(priors), label)
+
+
+def all_classes_together(probability, enough):
+    """One group of all candidates, each with its best class of objects; as `class_by_class`."""
+    labels = probability[:, 1:].argmax(axis=1) + 1  # (P,)
+    (priors,) = np.nonzero(enough[np.arange(len(labels)), labels])
+    yield priors, labels[priors]
 
 
 def _check_shapes(loc, conf, priors_cxcywh):

@@ -12,8 +12,16 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from minissd import boxes
+from minissd.average_precision import (
+    METRICS,
+    area_ap,
+    eleven_point_ap,
+    eleven_point_arange_ap,
+    eleven_point_float32_ap,
+    integral_ap,
+)
+from minissd.choice import chosen
 from minissd.coco_ap import COCOResult, evaluate_coco
-from minissd.errors import InputError
 from minissd.ground_truth import (
     FALSE_POSITIVE,
     IGNORED,
@@ -32,8 +40,11 @@ __all__ = [
     "VOCResult",
     "area_ap",
     "eleven_point_ap",
+    "eleven_point_arange_ap",
+    "eleven_point_float32_ap",
     "evaluate_coco",
     "evaluate_voc",
+    "integral_ap",
     "judge",
     "precision_recall",
 ]
@@ -75,7 +86,9 @@ class VOCResult:
     curves: dict[int, PrecisionRecall]
 
 
-def evaluate_voc(detections, ground_truths, iou_threshold=0.5, metric="11point", inclusive_pixels=False):
+def evaluate_voc(
+    detections, ground_truths, iou_threshold=0.5, metric="11point", inclusive_pixels=False, strict=False
+):
     """Average precision of every class that occurs, and their mean.
 
     Parameters
@@ -88,10 +101,14 @@ def evaluate_voc(detections, ground_truths, iou_threshold=0.5, metric="11point",
     iou_threshold : float
         A detection finds an object if their IoU is at least this.
     metric : str
-        ``"11point"`` (VOC 2007, the paper's) or ``"area"`` (VOC 2010 and later).
+        ``"11point"`` (VOC 2007, the paper's) or ``"area"`` (VOC 2010 and later); the rest of `METRICS` are
+        what other programs compute instead.
     inclusive_pixels : bool
         Boxes are in whole pixels whose last row and column belong to the box, as in VOC's own program:
         widths and heights are then one more than the difference of the corners.
+    strict : bool
+        An IoU of exactly the threshold finds nothing, as in py-faster-rcnn's, amdegroot's and sgrvinod's
+        programs.
 
     Returns
     -------
@@ -113,21 +130,22 @@ def evaluate_voc(detections, ground_truths, iou_threshold=0.5, metric="11point",
     >>> round(evaluate_voc([found], [truth]).mAP, 6)  # recall reaches 0, .1, ... .5: six of eleven
     0.545455
     """
-    if metric not in METRICS:
-        raise InputError(f"metric: no metric {metric!r} (choose one of {', '.join(METRICS)})")
+    average_precision = chosen(METRICS, metric, "metric", "metric")
     check_same_images("evaluate_voc", detections, ground_truths)
     detections, ground_truths = _in_one_form(detections, ground_truths, inclusive_pixels)
     labels = np.unique(np.concatenate([d[2] for d in detections] + [t.labels for t in ground_truths] + [[]]))
-    curves = {int(c): _walk(detections, ground_truths, c, iou_threshold) for c in labels}
+    curves = {int(c): _walk(detections, ground_truths, c, iou_threshold, strict) for c in labels}
     ap = {
-        label: METRICS[metric](curve.recall, curve.precision) if curve.num_objects else float("nan")
+        label: average_precision(curve.recall, curve.precision) if curve.num_objects else float("nan")
         for label, curve in curves.items()
     }
     defined = [value for value in ap.values() if not np.isnan(value)]
     return VOCResult(ap, float(np.mean(defined)) if defined else float("nan"), curves)
 
 
-def precision_recall(detections, ground_truths, label, iou_threshold=0.5, inclusive_pixels=False):
+def precision_recall(
+    detections, ground_truths, label, iou_threshold=0.5, inclusive_pixels=False, strict=False
+):
     """Walk through the detections of one class in all images, best first.
 
     Parameters
@@ -136,28 +154,25 @@ def precision_recall(detections, ground_truths, label, iou_threshold=0.5, inclus
         As in `evaluate_voc`.
     label : int
     iou_threshold : float
-    inclusive_pixels : bool
+    inclusive_pixels, strict : bool
 
     Returns
     -------
     PrecisionRecall
         On equal scores the earlier image comes first.
     """
-    return _walk(*_in_one_form(detections, ground_truths, inclusive_pixels), label, iou_threshold)
+    return _walk(*_in_one_form(detections, ground_truths, inclusive_pixels), label, iou_threshold, strict)
 
 
-def _walk(detections, ground_truths, label, iou_threshold):
+def _walk(detections, ground_truths, label, iou_threshold, strict):
     """The work of `precision_recall`, on what `_in_one_form` returns."""
     scores, outcomes, num_objects = [np.zeros(0)], [np.zeros(0, int)], 0
     for (boxes_xyxy, image_scores, labels), truth in zip(detections, ground_truths):
         found, wanted = labels == label, truth.labels == label
         best_first = np.argsort(-image_scores[found], kind="stable")
         scores.append(image_scores[found][best_first])
-        outcomes.append(
-            judge(
-                boxes_xyxy[found][best_first], truth.gt_xyxy[wanted], truth.difficult[wanted], iou_threshold
-            )
-        )
+        objects = truth.gt_xyxy[wanted], truth.difficult[wanted]
+        outcomes.append(judge(boxes_xyxy[found][best_first], *objects, iou_threshold, strict))
         num_objects += int((wanted & ~truth.difficult).sum())
     scores, outcomes = np.concatenate(scores), np.concatenate(outcomes)
     order = np.argsort(-scores, kind="stable")
@@ -167,7 +182,7 @@ def _walk(detections, ground_truths, label, iou_threshold):
     return PrecisionRecall(true_positives / max(num_objects, 1), precision, scores[order], num_objects)
 
 
-def judge(boxes_xyxy, gt_xyxy, difficult, iou_threshold=0.5):
+def judge(boxes_xyxy, gt_xyxy, difficult, iou_threshold=0.5, strict=False):
     """Decide for the detections of one class in one image, best first, which are right.
 
     Each detection looks at the object that it overlaps best, also if that one is already claimed: a
@@ -180,6 +195,8 @@ def judge(boxes_xyxy, gt_xyxy, difficult, iou_threshold=0.5):
     gt_xyxy : ndarray, (G, 4)
     difficult : ndarray of bool, (G,)
     iou_threshold : float
+    strict : bool
+        Whether an IoU must be over the threshold; otherwise reaching it is enough.
 
     Returns
     -------
@@ -198,63 +215,16 @@ def judge(boxes_xyxy, gt_xyxy, difficult, iou_threshold=0.5):
     if len(gt_xyxy) == 0:
         return outcomes
     overlaps = boxes.iou(boxes_xyxy, gt_xyxy)  # (D, G)
+    enough = overlaps > iou_threshold if strict else overlaps >= iou_threshold
     claimed = np.zeros(len(gt_xyxy), bool)
     for d, g in enumerate(overlaps.argmax(axis=1)):
-        if overlaps[d, g] < iou_threshold:
+        if not enough[d, g]:
             continue
         if difficult[g]:
             outcomes[d] = IGNORED
         elif not claimed[g]:
             outcomes[d], claimed[g] = TRUE_POSITIVE, True
     return outcomes
-
-
-def eleven_point_ap(recall, precision):
-    """Mean, over the recalls 0, 0.1, ... 1, of the best precision at that recall or beyond (VOC 2007).
-
-    The eleven recalls are ``j / 10``. ``numpy.arange(0, 1.1, 0.1)``, which other evaluators use, holds
-    0.6000000000000001 instead of 0.6 and misses a recall of exactly 3/5.
-
-    Parameters
-    ----------
-    recall, precision : ndarray, (D,)
-        Along the detections, best first.
-
-    Returns
-    -------
-    float
-
-    Examples
-    --------
-    >>> round(eleven_point_ap(np.array([0.6]), np.array([1.0])), 6)  # 0, .1, ... .6: seven of eleven
-    0.636364
-    """
-    best = [precision[recall >= j / 10].max(initial=0.0) for j in range(11)]
-    return float(np.mean(best))
-
-
-def area_ap(recall, precision):
-    """Area under the curve, made monotonic: the best precision at each recall or beyond (VOC 2010).
-
-    Parameters
-    ----------
-    recall, precision : ndarray, (D,)
-        Along the detections, best first.
-
-    Returns
-    -------
-    float
-
-    Examples
-    --------
-    >>> area_ap(np.array([0.0, 0.5]), np.array([0.0, 0.5]))  # a miss, then a hit
-    0.25
-    """
-    envelope = np.maximum.accumulate(precision[::-1])[::-1]
-    return float((np.diff(recall, prepend=0.0) * envelope).sum())
-
-
-METRICS = {"11point": eleven_point_ap, "area": area_ap}
 
 
 def _in_one_form(detections, ground_truths, inclusive_pixels):

@@ -11,8 +11,11 @@ import numpy as np
 
 from minissd import mining
 from minissd.backend import get_array_module
+from minissd.choice import chosen
 from minissd.errors import InputError
 from minissd.kernels import multibox
+from minissd.loss_normalization import NORMALIZATIONS, normalized
+from minissd.softmax import check_classes, cross_entropy_gradient, softmax, softmax_cross_entropy
 
 
 @dataclass(frozen=True)
@@ -24,11 +27,11 @@ class MultiBoxLoss:
     value : float
         ``conf + alpha * loc``.
     conf, loc : float
-        Confidence and localisation loss, each divided by N.
+        Confidence and localisation loss, each divided by N, or as another normalisation says.
     num_pos : int
         N, the number of matched priors in the batch.
     hard_negatives : ndarray of bool, (N, P)
-        The negatives that took part.
+        The negatives that took part; with `mining_overflow` also the positives that were counted twice.
     conf_loss : ndarray, (N, P)
         Cross entropy of every prior, also of those that took no part.
     dloc : ndarray, (N, P, 4)
@@ -47,7 +50,19 @@ class MultiBoxLoss:
     dconf: np.ndarray
 
 
-def multibox_loss(loc, conf, loc_target, conf_target, neg_pos_ratio=3, alpha=1.0, min_negatives=0):
+def multibox_loss(
+    loc,
+    conf,
+    loc_target,
+    conf_target,
+    neg_pos_ratio=3,
+    alpha=1.0,
+    min_negatives=0,
+    loc_loss="smooth_l1",
+    normalization="positives",
+    mining_scope="image",
+    mining_overflow=False,
+):
     r"""The paper's training objective (equations 1 to 3) and its gradients.
 
     .. math:: L = \frac{1}{N} \left( L_{conf} + \alpha L_{loc} \right)
@@ -72,17 +87,26 @@ def multibox_loss(loc, conf, loc_target, conf_target, neg_pos_ratio=3, alpha=1.0
     min_negatives : int
         Negatives to mine at least in every image. With 0 an image without objects contributes nothing, as
         in Caffe.
+    loc_loss : str
+        A key of `LOC_LOSSES`: ``"smooth_l1"``, the paper's, or ``"l1"``.
+    normalization : str
+        What the losses are divided by: ``"positives"``, the paper's N, or another key of
+        `minissd.loss_normalization.NORMALIZATIONS`, which says whose it is.
+    mining_scope, mining_overflow
+        See `minissd.mining.hard_negatives`.
 
     Returns
     -------
     MultiBoxLoss
         If no prior of the batch is matched, the value and the gradients are 0 (with `min_negatives`
-        they are those of the negatives, divided by 1).
+        they are those of the negatives, divided by 1). A normalisation that divides by N as it is makes the
+        value NaN there, and leaves the gradients 0.
 
     Raises
     ------
     InputError
-        If the four shapes do not belong together, or a target class is no integer within 0...C-1.
+        If the four shapes do not belong together, a target class is no integer within 0...C-1, or a name is
+        unknown.
 
     Examples
     --------
@@ -99,20 +123,20 @@ def multibox_loss(loc, conf, loc_target, conf_target, neg_pos_ratio=3, alpha=1.0
     xp = get_array_module(conf)
     positive = conf_target > 0  # (N, P)
     conf_loss = cross_entropy(conf, conf_target)  # (N, P)
-    negative = mining.hard_negatives(conf_loss, positive, neg_pos_ratio, min_negatives)
-    counted = positive | negative
-    num_pos = int(xp.count_nonzero(positive))
-    divisor = max(num_pos, 1)
+    negative = mining.hard_negatives(
+        conf_loss, positive, neg_pos_ratio, min_negatives, mining_scope, mining_overflow
+    )
+    num_pos = xp.array([int(xp.count_nonzero(image)) for image in positive], dtype=int)  # (N,)
+    divide = chosen(NORMALIZATIONS, normalization, "normalization", "normalization")
+    conf_divisor, loc_divisor = divide(num_pos, positive.shape[1])
 
-    loc_value, dloc = localisation_loss(loc, loc_target, positive, divisor, alpha)
-    conf_value = float(conf_loss[counted].sum(dtype=np.float64)) / divisor
-    # A loss that is no number passes on a gradient that is none either, counted or not: nobody overlooks it.
-    dconf = confidence_gradient(conf, conf_target, counted | xp.isnan(conf_loss), divisor)
+    loc_value, dloc = localisation_loss(loc, loc_target, positive, loc_divisor, alpha, loc_loss)
+    conf_value, dconf = confidence_loss(conf, conf_target, conf_loss, positive, negative, conf_divisor)
     return MultiBoxLoss(
         value=conf_value + alpha * loc_value,
         conf=conf_value,
         loc=loc_value,
-        num_pos=num_pos,
+        num_pos=int(num_pos.sum()),
         hard_negatives=negative,
         conf_loss=conf_loss,
         dloc=dloc,
@@ -120,17 +144,19 @@ def multibox_loss(loc, conf, loc_target, conf_target, neg_pos_ratio=3, alpha=1.0
     )
 
 
-def localisation_loss(loc, loc_target, positive, divisor, alpha=1.0):
+def localisation_loss(loc, loc_target, positive, divisor, alpha=1.0, loc_loss="smooth_l1"):
     """Smooth L1 loss of the matched priors' offsets (equation 2), and its part of the gradient.
 
     Parameters
     ----------
     loc, loc_target : ndarray, (N, P, 4)
     positive : ndarray of bool, (N, P)
-    divisor : float
-        What the sum of the losses is divided by.
+    divisor : float or ndarray, (N,)
+        What the sum of the losses of the batch, or of each image, is divided by.
     alpha : float
         Weight of this loss in the whole.
+    loc_loss : str
+        A key of `LOC_LOSSES`.
 
     Returns
     -------
@@ -148,10 +174,41 @@ def localisation_loss(loc, loc_target, positive, divisor, alpha=1.0):
     xp = get_array_module(loc)
     matched = xp.flatnonzero(positive)  # one prior in a hundred: only these are looked at
     target = loc_target.reshape(-1, 4)[matched].astype(loc.dtype, copy=False)
-    loss, slope = smooth_l1(loc.reshape(-1, 4)[matched] - target)  # (num_pos, 4) both
+    loss_and_slope = chosen(LOC_LOSSES, loc_loss, "loc_loss", "localisation loss")
+    loss, slope = loss_and_slope(loc.reshape(-1, 4)[matched] - target)  # (num_pos, 4) both
+    value, scale = normalized(loss.sum(axis=1, dtype=np.float64), matched, positive.shape, divisor)
     dloc = xp.zeros(loc.shape, loc.dtype)
-    dloc.reshape(-1, 4)[matched] = slope * loc.dtype.type(alpha / divisor)
-    return float(loss.sum(dtype=np.float64)) / divisor, dloc
+    dloc.reshape(-1, 4)[matched] = slope * (alpha * scale)[:, None].astype(loc.dtype)
+    return value, dloc
+
+
+def confidence_loss(conf, conf_target, conf_loss, positive, negative, divisor):
+    """Cross entropy of the matched priors and the mined ones (equation 3), and its gradient.
+
+    Parameters
+    ----------
+    conf : ndarray, (N, P, C)
+    conf_target : ndarray of int, (N, P)
+    conf_loss : ndarray, (N, P)
+        The `cross_entropy` of the two.
+    positive, negative : ndarray of bool, (N, P)
+        What is counted; what is in both is counted twice.
+    divisor : float or ndarray, (N,)
+        As for `localisation_loss`.
+
+    Returns
+    -------
+    value : float
+    dconf : ndarray, (N, P, C)
+    """
+    xp = get_array_module(conf)
+    rows = xp.flatnonzero(positive | negative)
+    times = 1 + (positive.reshape(-1)[rows] & negative.reshape(-1)[rows])
+    value, scale = normalized(times * conf_loss.reshape(-1)[rows], rows, positive.shape, divisor)
+    # A loss that is no number passes on a gradient that is none either, counted or not: nobody overlooks it.
+    wrong = xp.flatnonzero(xp.isnan(conf_loss))
+    rows, scale = xp.concatenate([rows, wrong]), xp.concatenate([times * scale, xp.full(len(wrong), xp.nan)])
+    return value, confidence_gradient(conf, conf_target, rows, scale)
 
 
 def cross_entropy(conf, conf_target):
@@ -174,11 +231,11 @@ def cross_entropy(conf, conf_target):
     """
     if not multibox.fits(conf):
         return softmax_cross_entropy(conf, conf_target)[0]
-    _check_classes(conf_target, conf.shape[-1])
+    check_classes(conf_target, conf.shape[-1])
     return multibox.cross_entropy(conf, conf_target)
 
 
-def confidence_gradient(conf, conf_target, counted, divisor):
+def confidence_gradient(conf, conf_target, rows, scale):
     """Gradient of the confidence loss for the logits; `minissd.kernels.multibox` computes it for float32.
 
     Parameters
@@ -186,20 +243,21 @@ def confidence_gradient(conf, conf_target, counted, divisor):
     conf : ndarray, (N, P, C)
         Logits.
     conf_target : ndarray of int, (N, P)
-    counted : ndarray of bool, (N, P)
-        Matched priors and mined negatives; the rows of all others are 0.
-    divisor : float
-        What the sum of the losses is divided by.
+    rows : ndarray of int, (R,)
+        The priors that count, numbered through the whole batch; the gradient of all others is 0.
+    scale : ndarray, (R,)
+        What the gradient of each prior's cross entropy is multiplied by.
 
     Returns
     -------
     ndarray, (N, P, C)
     """
     if multibox.fits(conf):
-        return multibox.confidence_gradient(conf, conf_target, counted, divisor)
+        return multibox.confidence_gradient(conf, conf_target, rows, scale)
+    logits, target = conf.reshape(-1, conf.shape[-1])[rows], conf_target.reshape(-1)[rows]
+    gradient = cross_entropy_gradient(softmax(logits), target)  # (R, C)
     dconf = get_array_module(conf).zeros(conf.shape, conf.dtype)
-    gradient = cross_entropy_gradient(softmax(conf[counted]), conf_target[counted])  # (num_counted, C)
-    dconf[counted] = gradient / conf.dtype.type(divisor)
+    dconf.reshape(-1, conf.shape[-1])[rows] = gradient * scale[:, None].astype(conf.dtype)
     return dconf
 
 
@@ -214,96 +272,6 @@ def _check_shapes(loc, conf, loc_target, conf_target):
             raise InputError(f"{name}: shape {array.shape}, expected {shape} (conf has {conf.shape})")
     if conf_target.dtype.kind not in "iu":
         raise InputError(f"conf_target: dtype {conf_target.dtype} (give classes as integers)")
-
-
-def _check_classes(target, num_classes):
-    """Refuse a class without a logit."""
-    if target.size and (int(target.min()) < 0 or int(target.max()) >= num_classes):
-        raise InputError(
-            f"conf_target: classes {int(target.min())}...{int(target.max())} for {num_classes} logits "
-            "(0 is the background, so K classes of objects need K + 1 logits)"
-        )
-
-
-def softmax(logits):
-    r"""Probabilities of the classes, :math:`p_c = e^{x_c} / \sum_k e^{x_k}`.
-
-    Parameters
-    ----------
-    logits : ndarray, (..., C)
-
-    Returns
-    -------
-    ndarray, (..., C)
-        Each row sums to 1. The maximum of its own row is subtracted first, so that no row overflows and
-        none is rounded away beside a larger one.
-
-    Examples
-    --------
-    >>> softmax(np.log(np.array([[1.0, 3.0]]))).round(6)
-    array([[0.25, 0.75]])
-    """
-    xp = get_array_module(logits)
-    exp = xp.exp(logits - logits.max(axis=-1, keepdims=True))
-    return exp / exp.sum(axis=-1, keepdims=True)
-
-
-def softmax_cross_entropy(logits, target):
-    r"""Cross entropy of the softmax, :math:`-\log p_{target}` (equation 3), of every row.
-
-    Parameters
-    ----------
-    logits : ndarray, (..., C)
-    target : ndarray of int, (...)
-        True class of each row, 0...C-1.
-
-    Returns
-    -------
-    loss : ndarray, (...)
-    probability : ndarray, (..., C)
-        The softmax; `cross_entropy_gradient` turns it into the gradient.
-
-    Raises
-    ------
-    InputError
-        If a target is negative or not below C.
-
-    Examples
-    --------
-    >>> loss, _ = softmax_cross_entropy(np.zeros((1, 2)), np.array([1]))
-    >>> loss.round(6)  # ln 2
-    array([0.693147])
-    """
-    xp = get_array_module(logits)
-    _check_classes(target, logits.shape[-1])
-    shifted = logits - logits.max(axis=-1, keepdims=True)
-    exp = xp.exp(shifted)
-    exp_sum = exp.sum(axis=-1, keepdims=True)
-    true_logit = xp.take_along_axis(shifted, target[..., None], axis=-1)
-    return (xp.log(exp_sum) - true_logit)[..., 0], exp / exp_sum
-
-
-def cross_entropy_gradient(probability, target):
-    r"""Gradient of each row's cross entropy for its logits, :math:`p_c - [c = target]`.
-
-    Parameters
-    ----------
-    probability : ndarray, (..., C)
-        The softmax of the logits.
-    target : ndarray of int, (...)
-
-    Returns
-    -------
-    ndarray, (..., C)
-        Each row sums to 0.
-
-    Examples
-    --------
-    >>> cross_entropy_gradient(np.array([[0.25, 0.75]]), np.array([1]))
-    array([[ 0.25, -0.25]])
-    """
-    xp = get_array_module(probability)
-    return probability - (target[..., None] == xp.arange(probability.shape[-1]))
 
 
 def smooth_l1(difference):
@@ -328,3 +296,18 @@ def smooth_l1(difference):
     """
     slope = difference.clip(-1, 1)
     return slope * (difference - slope / 2), slope
+
+
+def l1(difference):
+    """The absolute value of each difference, and its sign, the derivative: sgrvinod's and d2l's loss.
+
+    Examples
+    --------
+    >>> l1(np.array([0.5, -3.0]))
+    (array([0.5, 3. ]), array([ 1., -1.]))
+    """
+    xp = get_array_module(difference)
+    return xp.abs(difference), xp.sign(difference)
+
+
+LOC_LOSSES = {"smooth_l1": smooth_l1, "l1": l1}

@@ -7,7 +7,8 @@ Matching looks at default boxes and ground truths only, never at predictions (pa
 2. **threshold**: every other default box takes the ground truth that it overlaps best, if their IoU
    reaches the threshold. All that remain are background.
 
-A rule is one entry in `RULES`: a function of all IoUs that says which prior each ground truth forces.
+A rule is one entry in `RULES`: a function of all IoUs that says which prior each ground truth forces. Where
+other implementations differ from the original beside that, `strict` and `union_epsilon` say how.
 
 All follows from the IoU of every prior with every ground truth, and `best_overlaps_by_matrix` is the
 definition of what follows. `match` and `explain` find exactly the same in compiled code, without ever storing
@@ -16,56 +17,19 @@ the matrix: for SSD512 with 200 objects it would fill 40 megabytes (`minissd.ker
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 
 from minissd import boxes
+from minissd.choice import chosen
 from minissd.errors import InputError
+from minissd.explanation import BELOW_THRESHOLD, FORCED, OVER_THRESHOLD, Explanation
 from minissd.kernels import matching as kernel
 
 BACKGROUND = kernel.BACKGROUND  # -1
 MIN_OVERLAP = kernel.MIN_OVERLAP  # Caffe's 1e-6: a smaller IoU is rounding, not overlap
 
-BELOW_THRESHOLD, OVER_THRESHOLD, FORCED = 0, 1, 2  # values of Explanation.reason
 
-
-@dataclass(frozen=True)
-class Explanation:
-    """Why each prior got what it got.
-
-    Attributes
-    ----------
-    matched_gt : ndarray of int64, (P,)
-        Ground truth of each prior, -1 for background.
-    best_gt : ndarray of int64, (P,)
-        Ground truth that the prior overlaps best (the lowest on ties), -1 where it overlaps none.
-    best_iou : ndarray of float64, (P,)
-        IoU with `best_gt`.
-    reason : ndarray of int8, (P,)
-        `FORCED` (by ground truth ``matched_gt``), `OVER_THRESHOLD` or `BELOW_THRESHOLD`.
-    iou_threshold : float
-    """
-
-    matched_gt: np.ndarray
-    best_gt: np.ndarray
-    best_iou: np.ndarray
-    reason: np.ndarray
-    iou_threshold: float
-
-    def describe(self, prior):
-        """Return one sentence that says what happened to the prior of this number."""
-        best = f"best IoU {self.best_iou[prior]:.3f} with ground truth {self.best_gt[prior]}"
-        if self.best_gt[prior] == BACKGROUND:
-            best = "overlaps no ground truth"
-        if self.reason[prior] == FORCED:
-            return f"prior {prior}: forced by ground truth {self.matched_gt[prior]} ({best})"
-        if self.reason[prior] == OVER_THRESHOLD:
-            return f"prior {prior}: matched, {best} >= {self.iou_threshold:g}"
-        return f"prior {prior}: background, {best}, threshold {self.iou_threshold:g}"
-
-
-def match(gt_xyxy, priors_cxcywh, iou_threshold=0.5, rule="bipartite"):
+def match(gt_xyxy, priors_cxcywh, iou_threshold=0.5, rule="bipartite", strict=False, union_epsilon=0.0):
     """Assign a ground truth, or the background, to every default box.
 
     Parameters
@@ -86,8 +50,17 @@ def match(gt_xyxy, priors_cxcywh, iou_threshold=0.5, rule="bipartite"):
             Each ground truth takes its best prior; where two want the same one, **the last wins** and
             the other may be left with nothing. A ground truth that overlaps nothing takes prior 0. The
             two libraries write it differently and give the same result.
-        ``"threshold"``
+        ``"d2l"`` (Dive into Deep Learning's)
+            As ``"bipartite"``, but a ground truth that overlaps nothing that is left forces the lowest prior
+            that is.
+        ``"threshold"`` (balancap's)
             No forced matches: an object that reaches the threshold nowhere is not learned.
+    strict : bool
+        Whether an IoU of exactly `iou_threshold` is too little, as in the paper's words ("higher than") and
+        in NVIDIA's code. In Caffe and most others it is enough.
+    union_epsilon : float
+        Added to the area of the union before the overlap is divided by it; lufficc's is 1e-5. It makes the
+        IoU of small boxes smaller: a square a fiftieth of the image wide and its half have .488, not .5.
 
     Returns
     -------
@@ -106,18 +79,18 @@ def match(gt_xyxy, priors_cxcywh, iou_threshold=0.5, rule="bipartite"):
     array([ 0, -1,  1])
     """
     gt_xyxy, priors_cxcywh = checked_ground_truths(gt_xyxy), checked_priors(priors_cxcywh)
-    if not is_compiled(rule):
-        return explain(gt_xyxy, priors_cxcywh, iou_threshold, rule).matched_gt
-    return kernel.match(gt_xyxy, priors_cxcywh, float(iou_threshold), kernel.RULES[rule])
+    if not is_compiled(rule, union_epsilon):
+        return explain(gt_xyxy, priors_cxcywh, iou_threshold, rule, strict, union_epsilon).matched_gt
+    return kernel.match(gt_xyxy, priors_cxcywh, lowest_match(iou_threshold, strict), kernel.RULES[rule])
 
 
-def match_batch(gt_xyxy, priors_cxcywh, iou_threshold=0.5, rule="bipartite"):
+def match_batch(gt_xyxy, priors_cxcywh, iou_threshold=0.5, rule="bipartite", strict=False, union_epsilon=0.0):
     """Match the objects of several images, on all cores.
 
     Parameters
     ----------
     gt_xyxy : sequence of ndarray, N of (G_n, 4)
-    priors_cxcywh, iou_threshold, rule
+    priors_cxcywh, iou_threshold, rule, strict, union_epsilon
         As in `match`.
 
     Returns
@@ -134,18 +107,19 @@ def match_batch(gt_xyxy, priors_cxcywh, iou_threshold=0.5, rule="bipartite"):
     """
     gt_xyxy = [checked_ground_truths(objects) for objects in gt_xyxy]
     priors_cxcywh = checked_priors(priors_cxcywh)
-    if not is_compiled(rule) or not gt_xyxy:
-        rows = [match(objects, priors_cxcywh, iou_threshold, rule) for objects in gt_xyxy]
+    if not is_compiled(rule, union_epsilon) or not gt_xyxy:
+        options = iou_threshold, rule, strict, union_epsilon
+        rows = [match(objects, priors_cxcywh, *options) for objects in gt_xyxy]
         return np.array(rows, np.int64).reshape(-1, len(priors_cxcywh))
-    return kernel.match_batch(gt_xyxy, priors_cxcywh, float(iou_threshold), kernel.RULES[rule])
+    return kernel.match_batch(gt_xyxy, priors_cxcywh, lowest_match(iou_threshold, strict), kernel.RULES[rule])
 
 
-def explain(gt_xyxy, priors_cxcywh, iou_threshold=0.5, rule="bipartite"):
+def explain(gt_xyxy, priors_cxcywh, iou_threshold=0.5, rule="bipartite", strict=False, union_epsilon=0.0):
     """Match as `match` does, and say for every prior why.
 
     Parameters
     ----------
-    gt_xyxy, priors_cxcywh, iou_threshold, rule
+    gt_xyxy, priors_cxcywh, iou_threshold, rule, strict, union_epsilon
         As in `match`.
 
     Returns
@@ -164,22 +138,33 @@ def explain(gt_xyxy, priors_cxcywh, iou_threshold=0.5, rule="bipartite"):
     prior 1: background, overlaps no ground truth, threshold 0.5
     prior 2: background, best IoU 0.143 with ground truth 0, threshold 0.5
     """
-    best_gt, best_iou, forced_prior = best_overlaps(gt_xyxy, priors_cxcywh, rule)
-    over = (best_iou >= iou_threshold) & (best_gt != BACKGROUND)
+    best_gt, best_iou, forced_prior = best_overlaps(gt_xyxy, priors_cxcywh, rule, union_epsilon)
+    over = (best_iou >= lowest_match(iou_threshold, strict)) & (best_gt != BACKGROUND)
     matched_gt = np.where(over, best_gt, BACKGROUND)
     reason = np.where(over, OVER_THRESHOLD, BELOW_THRESHOLD).astype(np.int8)
     for g, prior in enumerate(forced_prior):
         if prior != BACKGROUND:
             matched_gt[prior], reason[prior] = g, FORCED  # a forced match overrides the threshold
-    return Explanation(matched_gt, best_gt, best_iou, reason, iou_threshold)
+    return Explanation(matched_gt, best_gt, best_iou, reason, iou_threshold, strict)
 
 
-def best_overlaps(gt_xyxy, priors_cxcywh, rule="bipartite"):
+def lowest_match(iou_threshold, strict=False):
+    """The smallest IoU that is matched: more than a number is at least the next number.
+
+    Examples
+    --------
+    >>> lowest_match(0.5), lowest_match(0.5, strict=True)
+    (0.5, 0.5000000000000001)
+    """
+    return float(np.nextafter(iou_threshold, np.inf) if strict else iou_threshold)
+
+
+def best_overlaps(gt_xyxy, priors_cxcywh, rule="bipartite", union_epsilon=0.0):
     """Find the best ground truth of each prior, and the prior that each ground truth forces.
 
     Parameters
     ----------
-    gt_xyxy, priors_cxcywh, rule
+    gt_xyxy, priors_cxcywh, rule, union_epsilon
         As in `match`.
 
     Returns
@@ -199,17 +184,22 @@ def best_overlaps(gt_xyxy, priors_cxcywh, rule="bipartite"):
     (array([ 0, -1,  0]), array([0.75 , 0.   , 0.143]), array([0]))
     """
     gt_xyxy, priors_cxcywh = checked_ground_truths(gt_xyxy), checked_priors(priors_cxcywh)
-    if not is_compiled(rule):
-        return best_overlaps_by_matrix(gt_xyxy, priors_cxcywh, rule)
+    if not is_compiled(rule, union_epsilon):
+        return best_overlaps_by_matrix(gt_xyxy, priors_cxcywh, rule, union_epsilon)
     return kernel.best_overlaps(gt_xyxy, priors_cxcywh, kernel.RULES[rule])
 
 
-def best_overlaps_by_matrix(gt_xyxy, priors_cxcywh, rule="bipartite"):
+def best_overlaps_by_matrix(gt_xyxy, priors_cxcywh, rule="bipartite", union_epsilon=0.0):
     """Find what `best_overlaps` finds, in the matrix of all IoUs; the definition.
 
     It takes float64 arrays of shape (G, 4) and (P, 4) for granted.
     """
-    iou = boxes.iou(boxes.cxcywh_to_xyxy(priors_cxcywh), gt_xyxy)  # (P, G)
+    priors_xyxy = boxes.cxcywh_to_xyxy(priors_cxcywh)
+    iou = boxes.iou(priors_xyxy, gt_xyxy)  # (P, G)
+    if union_epsilon:
+        # The areas of a pair add up to union + intersection, which is union * (1 + IoU).
+        union = (boxes.area(priors_xyxy)[:, None] + boxes.area(gt_xyxy)) / (1 + iou)
+        iou *= union / (union + union_epsilon)
     iou[~(iou > MIN_OVERLAP)] = 0
     with_background = np.column_stack([np.zeros(len(iou)), iou])  # (P, 1 + G)
     best_gt = with_background.argmax(axis=1) + BACKGROUND  # of equals the first: where all are 0, none
@@ -252,6 +242,25 @@ def force_argmax(iou):
     return iou.argmax(axis=0)
 
 
+def force_every(iou):
+    """As `force_bipartite`; then who is left takes what is left, the lowest ground truth the lowest prior.
+
+    These are the arg-maxima of a matrix in which all that remains is 0.
+
+    Examples
+    --------
+    Ground truth 0 overlaps nothing, and takes prior 1 because that is free.
+
+    >>> force_every(np.array([[0.0, 0.7], [0.0, 0.6], [0.0, 0.0]]))
+    array([1, 0])
+    """
+    forced_prior = force_bipartite(iou)
+    left = np.flatnonzero(forced_prior == BACKGROUND)
+    free = np.setdiff1d(np.arange(len(iou)), forced_prior)
+    forced_prior[left[: len(free)]] = free[: len(left)]
+    return forced_prior
+
+
 def force_nothing(iou):
     """No ground truth forces a prior."""
     return np.full(iou.shape[1], BACKGROUND)
@@ -261,15 +270,15 @@ RULES = {
     "bipartite": force_bipartite,
     "argmax": force_argmax,
     "torchvision": force_argmax,
+    "d2l": force_every,
     "threshold": force_nothing,
 }
 
 
-def is_compiled(rule):
-    """Whether a rule has a compiled twin; a new one works without. Raise InputError for an unknown one."""
-    if rule not in RULES:
-        raise InputError(f"rule: no matching rule {rule!r} (choose one of {', '.join(RULES)})")
-    return rule in kernel.RULES
+def is_compiled(rule, union_epsilon=0.0):
+    """Whether there is a compiled twin; a new rule works without. Raise InputError for an unknown one."""
+    chosen(RULES, rule, "rule", "matching rule")
+    return rule in kernel.RULES and union_epsilon == 0
 
 
 def checked_ground_truths(gt_xyxy, argument="gt_xyxy"):

@@ -10,11 +10,12 @@ from __future__ import annotations
 import numpy as np
 
 from minissd.backend import get_array_module
+from minissd.choice import chosen
 from minissd.errors import InputError
 from minissd.kernels import mining as kernel
 
 
-def hard_negatives(conf_loss, positive, neg_pos_ratio=3, min_negatives=0):
+def hard_negatives(conf_loss, positive, neg_pos_ratio=3, min_negatives=0, scope="image", overflow=False):
     r"""Select the hardest negatives of every image.
 
     An image with n positives among P priors gets :math:`\min(r\,n,\; P - n)` negatives, whatever the other
@@ -25,12 +26,25 @@ def hard_negatives(conf_loss, positive, neg_pos_ratio=3, min_negatives=0):
     conf_loss : ndarray, (N, P)
         Confidence loss of each prior. Only the order within an image matters.
     positive : ndarray of bool, (N, P)
-        Matched priors; they are never selected.
+        Matched priors; they are never selected, unless by `overflow`.
     neg_pos_ratio : float
         r, negatives per positive. A fraction of a negative is dropped.
     min_negatives : int
         Select at least so many where there are. With 0, as in Caffe, an image without objects teaches
         nothing; with more, it teaches what background looks like.
+    scope : str
+        Among which priors is chosen, a key of `SCOPES`:
+
+        ``"image"`` (the paper's, Caffe's, that of all ports to PyTorch)
+            Each image by itself, as above.
+        ``"batch"`` (Keras', balancap's)
+            All images together, by the same formula for the n and P of the whole batch: the hardest may all
+            be in one image, even in one without objects.
+        ``"none"`` (Dive into Deep Learning's)
+            There is no choice: all negatives are selected.
+    overflow : bool
+        Whether the positives come next where the negatives run out, the lowest first. torchvision's loss
+        counts these priors twice.
 
     Returns
     -------
@@ -40,7 +54,7 @@ def hard_negatives(conf_loss, positive, neg_pos_ratio=3, min_negatives=0):
     Raises
     ------
     InputError
-        If the two arrays are not of one shape (N, P).
+        If the two arrays are not of one shape (N, P), or the scope is unknown.
 
     Examples
     --------
@@ -55,13 +69,35 @@ def hard_negatives(conf_loss, positive, neg_pos_ratio=3, min_negatives=0):
             f"hard_negatives: conf_loss of shape {conf_loss.shape}, positive of shape {positive.shape} "
             "(give both as (N, P), also for one image)"
         )
-    negative = ~positive.astype(bool)  # ~ on integers 0 and 1 would be -1 and -2, both true
+    mine = chosen(SCOPES, scope, "scope", "mining scope")
+    return mine(conf_loss, positive.astype(bool, copy=False), neg_pos_ratio, min_negatives, overflow)
+
+
+def mine_images(conf_loss, positive, neg_pos_ratio, min_negatives, overflow):
+    """The hardest of each image."""
+    values, candidates = conf_loss, ~positive
+    if overflow:
+        xp = get_array_module(conf_loss)
+        values, candidates = xp.where(positive, -xp.inf, conf_loss), xp.ones_like(positive)
     counts = []
-    for num_neg in (np.count_nonzero(row) for row in negative):
-        num_pos = conf_loss.shape[1] - num_neg
-        counts.append(min(max(int(neg_pos_ratio * num_pos), min_negatives), num_neg))
-    select = kernel.largest if kernel.fits(conf_loss) else largest
-    return select(conf_loss, negative, counts)
+    for row in range(len(values)):
+        num_pos, num_candidates = np.count_nonzero(positive[row]), np.count_nonzero(candidates[row])
+        counts.append(min(max(int(neg_pos_ratio * num_pos), min_negatives), num_candidates))
+    select = kernel.largest if kernel.fits(values) else largest
+    return select(values, candidates, counts)
+
+
+def mine_batch(conf_loss, positive, *options):
+    """The hardest of all images together."""
+    return mine_images(conf_loss.reshape(1, -1), positive.reshape(1, -1), *options).reshape(positive.shape)
+
+
+def mine_nothing(conf_loss, positive, *options):
+    """All negatives."""
+    return ~positive
+
+
+SCOPES = {"image": mine_images, "batch": mine_batch, "none": mine_nothing}
 
 
 def largest(values, candidates, counts):

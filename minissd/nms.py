@@ -15,7 +15,7 @@ from minissd.kernels import suppression
 KEPT, NOT_CONSIDERED = -1, -2  # values of `suppressed_by`
 
 
-def nms(boxes_xyxy, scores, iou_threshold=0.45, top_k=None):
+def nms(boxes_xyxy, scores, iou_threshold=0.45, top_k=None, inclusive=False):
     """Return the boxes that survive, best first.
 
     Parameters
@@ -27,6 +27,8 @@ def nms(boxes_xyxy, scores, iou_threshold=0.45, top_k=None):
         A box is suppressed by a better one if their IoU is **greater** than this; equal is kept.
     top_k : int, optional
         Consider only so many boxes of highest score.
+    inclusive : bool
+        Suppress at an IoU of exactly the threshold too, as chainercv and py-faster-rcnn's compiled NMS do.
 
     Returns
     -------
@@ -46,16 +48,16 @@ def nms(boxes_xyxy, scores, iou_threshold=0.45, top_k=None):
     >>> nms(boxes_xyxy, np.array([0.9, 0.8, 0.7]))
     array([0, 2])
     """
-    order, suppressor = _suppress(boxes_xyxy, scores, iou_threshold, top_k)
+    order, suppressor = _suppress(boxes_xyxy, scores, iou_threshold, top_k, inclusive)
     return order[suppressor[order] == KEPT]
 
 
-def suppressed_by(boxes_xyxy, scores, iou_threshold=0.45, top_k=None):
+def suppressed_by(boxes_xyxy, scores, iou_threshold=0.45, top_k=None, inclusive=False):
     """Say for every box which one suppressed it.
 
     Parameters
     ----------
-    boxes_xyxy, scores, iou_threshold, top_k
+    boxes_xyxy, scores, iou_threshold, top_k, inclusive
         As in `nms`.
 
     Returns
@@ -70,10 +72,10 @@ def suppressed_by(boxes_xyxy, scores, iou_threshold=0.45, top_k=None):
     >>> suppressed_by(boxes_xyxy, np.array([0.9, 0.8, 0.7]))
     array([-1,  0, -1])
     """
-    return _suppress(boxes_xyxy, scores, iou_threshold, top_k)[1]
+    return _suppress(boxes_xyxy, scores, iou_threshold, top_k, inclusive)[1]
 
 
-def _suppress(boxes_xyxy, scores, iou_threshold, top_k):
+def _suppress(boxes_xyxy, scores, iou_threshold, top_k, inclusive):
     """The boxes that are considered, best first, and what `suppressed_by` returns."""
     boxes_xyxy = np.require(boxes_xyxy, np.float64, "CAW").reshape(-1, 4)  # as compiled code needs them
     if np.shape(scores) != (len(boxes_xyxy),):
@@ -82,6 +84,8 @@ def _suppress(boxes_xyxy, scores, iou_threshold, top_k):
         )
     order = np.argsort(-np.asarray(scores), kind="stable")[:top_k]
     suppressor = np.full(len(boxes_xyxy), NOT_CONSIDERED, dtype=np.int64)
+    if inclusive:  # at least this threshold is more than the number before it
+        iou_threshold = np.nextafter(iou_threshold, -np.inf)
     suppression.suppress(boxes_xyxy, order, float(iou_threshold), suppressor)
     return order, suppressor
 

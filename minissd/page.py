@@ -1,8 +1,9 @@
-"""A plain page of pictures: one file of HTML beside the pictures it shows."""
+"""A plain page of pictures and tables: one file of HTML beside the pictures it shows."""
 
 from __future__ import annotations
 
 import html
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from string import Template
@@ -22,6 +23,9 @@ PAGE = Template("""\
   h1 { line-height: 1.2; } h2 { margin: 3rem 0 .3rem; font-size: 1.25rem; }
   p { margin: .3rem 0 1rem; } img { max-width: 100%; height: auto; }
   nav ol { columns: 2; padding-left: 1.4rem; } a { color: #0062a3; } code { font-size: .95em; }
+  .wide { overflow-x: auto; margin: 1rem 0; } table { border-collapse: collapse; font-size: .95rem; }
+  th, td { padding: .25rem 1.2rem .25rem 0; border-bottom: 1px solid #ddd; text-align: left; }
+  @media (max-width: 36rem) { nav ol { columns: 1; } }
 </style>
 </head>
 <body>
@@ -38,14 +42,68 @@ $sections
 SECTION = Template("""\
 <section id="$name">
 <h2>$number. $title</h2>
-<p>$sentence</p>
-<img src="$picture" alt="$title">
+$parts
 </section>""")
 
 
 @dataclass(frozen=True)
+class Picture:
+    """A picture with a sentence above it.
+
+    Attributes
+    ----------
+    file : str
+        Name of the file, in the folder of the page.
+    sentence, alt : str
+        Plain text; `alt` says what is to be seen to those who do not see it.
+    """
+
+    file: str
+    sentence: str
+    alt: str
+
+    def as_html(self):
+        """The picture as HTML."""
+        image = f'<img src="{html.escape(self.file)}" alt="{html.escape(self.alt)}">'
+        return f"<p>{html.escape(self.sentence)}</p>\n{image}"
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table with a sentence above it.
+
+    Attributes
+    ----------
+    sentence : str
+    columns : sequence of str
+        Their titles.
+    rows : sequence of sequence of str
+        The first entry of a row is its title.
+    """
+
+    sentence: str
+    columns: Sequence[str]
+    rows: Sequence[Sequence[str]]
+
+    def as_html(self):
+        """The table as HTML; on a narrow screen it can be pushed sideways."""
+        rows = [[_title("col", text) for text in self.columns]]
+        rows += [[_title("row", first), *map(_entry, others)] for first, *others in self.rows]
+        lines = "\n".join(f"<tr>{''.join(row)}</tr>" for row in rows)
+        return f'<p>{html.escape(self.sentence)}</p>\n<div class="wide"><table>\n{lines}\n</table></div>'
+
+
+def _title(scope, text):
+    return f'<th scope="{scope}">{html.escape(text)}</th>'
+
+
+def _entry(text):
+    return f"<td>{html.escape(text)}</td>"
+
+
+@dataclass(frozen=True)
 class Section:
-    """One picture with its title and what it says.
+    """A picture with its title and what it says, and what follows from it.
 
     Attributes
     ----------
@@ -53,11 +111,23 @@ class Section:
         File name of the picture, in the folder of the page.
     title, sentence : str
         Plain text.
+    alt : str
+        What the picture shows, for those who do not see it; by default the title.
+    more : sequence of Picture and Table
+        Shown below the picture.
     """
 
     picture: str
     title: str
     sentence: str
+    alt: str = ""
+    more: Sequence[Picture | Table] = ()
+
+    def as_html(self, number):
+        """The section as HTML."""
+        first = Picture(self.picture, self.sentence, self.alt or self.title)
+        parts = "\n".join(part.as_html() for part in (first, *self.more))
+        return SECTION.substitute(name=_name(self), number=number, title=html.escape(self.title), parts=parts)
 
 
 def write_page(path, title, intro, sections):
@@ -72,21 +142,11 @@ def write_page(path, title, intro, sections):
     sections : sequence of Section
     """
     contents = [f'<li><a href="#{_name(s)}">{html.escape(s.title)}</a></li>' for s in sections]
-    parts = [
-        SECTION.substitute(
-            name=_name(section),
-            number=number,
-            title=html.escape(section.title),
-            sentence=html.escape(section.sentence),
-            picture=html.escape(section.picture),
-        )
-        for number, section in enumerate(sections, start=1)
-    ]
     page = PAGE.substitute(
         title=html.escape(title),
         intro=html.escape(intro),
         contents="\n".join(contents),
-        sections="\n".join(parts),
+        sections="\n".join(section.as_html(number) for number, section in enumerate(sections, start=1)),
     )
     with written_whole(path) as temporary:
         temporary.write_text(page, encoding="utf-8")

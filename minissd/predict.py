@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from minissd.conventions import convention_of
 from minissd.data import network_input
 from minissd.detect import detect
 from minissd.evaluate import GroundTruth, evaluate_coco, evaluate_voc
@@ -19,13 +20,14 @@ def predict(model, images, batch_size=8, **thresholds):
     batch_size : int
         Pictures that go through the network together.
     **thresholds
-        ``score_threshold``, ``iou_threshold``, ``top_k``, ``keep_top_k`` of `minissd.detect.detect`.
+        Arguments of `minissd.detect.detect` that shall be others than those of the model's convention.
 
     Returns
     -------
     list of Detections
         One per picture; boxes are fractions of the picture's own width and height.
     """
+    options = detection_options(model.config, **thresholds)
     was_training = model.training
     model.eval()
     found = []
@@ -33,10 +35,34 @@ def predict(model, images, batch_size=8, **thresholds):
         for start in range(0, len(images), batch_size):
             x = network_input(images[start : start + batch_size], model.config)
             loc, conf = model.forward(x)
-            found += detect(loc, conf, model.priors_cxcywh, variances=model.config.variances, **thresholds)
+            found += detect(loc, conf, model.priors_cxcywh, **options)
     finally:
         model.train(was_training)
     return found
+
+
+def detection_options(config, **changes):
+    """Return the arguments that `minissd.detect.detect` gets for a network, some of them changed.
+
+    Parameters
+    ----------
+    config : SSDConfig
+        Its convention and its variances are used.
+    **changes
+        Arguments that shall be others.
+
+    Returns
+    -------
+    dict
+
+    Examples
+    --------
+    >>> from minissd.config import TINY
+    >>> options = detection_options(TINY, score_threshold=0.5)
+    >>> options["score_threshold"], options["top_k"], options["variances"]
+    (0.5, 400, (0.1, 0.2))
+    """
+    return vars(convention_of(config).detection) | {"variances": config.variances} | changes
 
 
 def evaluate_model(model, dataset, iou_threshold=0.5, metric="area", batch_size=8):

@@ -4,11 +4,16 @@ On map k each cell (i, j) has one centre and a few shapes around it (paper, sect
 the sizes by equation 4; the published models use sizes that Caffe's scripts round to whole percents, and
 centres that follow a fixed step. `SSDConfig` holds the latter; `paper_scales` and `official_sizes` show
 where the numbers come from.
+
+Other implementations keep to the same order of maps, rows and columns, but differ in the numbers:
+`CLIPS` says who limits the boxes to the image and how, `cell_centers` and `integer_sizes` who moves the
+centres and who cuts the sizes.
 """
 
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 
@@ -31,8 +36,13 @@ def prior_boxes(config):
     -------
     ndarray of float64, (P, 4)
         ``(cx, cy, w, h)``, fractions of the image. P is 8732 for SSD300, 24564 for SSD512. Boxes may
-        reach over the border, and a centre may lie on or beyond it; with ``config.clip`` the boxes are
-        cut at the border.
+        reach over the border, and a centre may lie on or beyond it, unless ``config.clip`` names one of
+        `CLIPS`.
+
+    Raises
+    ------
+    InputError
+        If ``config.clip`` is none of `CLIPS`.
 
     Examples
     --------
@@ -42,10 +52,11 @@ def prior_boxes(config):
     >>> prior_boxes(SSD300_VOC)[2].round(4)  # centre 4/300; ratio 2, side 30/300
     array([0.0133, 0.0133, 0.1414, 0.0707])
     """
+    if config.clip not in CLIPS:
+        choices = ", ".join(map(repr, CLIPS))
+        raise InputError(f"config {config.name}: clip is {config.clip!r} (choose one of {choices})")
     priors_cxcywh = np.concatenate([map_priors(config, k) for k in range(len(config.feature_maps))])
-    if config.clip:
-        priors_cxcywh = boxes.xyxy_to_cxcywh(boxes.clip(boxes.cxcywh_to_xyxy(priors_cxcywh)))
-    return priors_cxcywh  # (P, 4)
+    return CLIPS[config.clip](priors_cxcywh)  # (P, 4)
 
 
 def map_priors(config, k):
@@ -65,13 +76,13 @@ def map_priors(config, k):
     """
     side, step = config.feature_maps[k], config.steps[k]
     centers = (np.arange(side) + 0.5) * step / config.image_size  # (side,)
-    sizes_px = cell_shapes(config.min_sizes[k], config.max_sizes[k], config.aspect_ratios[k])
+    sizes_px = cell_shapes(config.min_sizes[k], config.max_sizes[k], config.aspect_ratios[k], config.flip)
     sizes = np.array(sizes_px) / config.image_size  # (boxes_per_cell, 2)
     cy, cx, shape = np.meshgrid(centers, centers, np.arange(len(sizes)), indexing="ij")
     return np.column_stack([cx.ravel(), cy.ravel(), sizes[shape.ravel()]])
 
 
-def cell_shapes(min_size, max_size, aspect_ratios):
+def cell_shapes(min_size, max_size, aspect_ratios, flip=True):
     """Return the shapes that every cell of one map has.
 
     Parameters
@@ -79,7 +90,9 @@ def cell_shapes(min_size, max_size, aspect_ratios):
     min_size, max_size : float
         s_k and s_{k+1} in pixels.
     aspect_ratios : sequence of float
-        Ratios beside 1; each comes with its reciprocal.
+        Ratios beside 1.
+    flip : bool
+        Whether each ratio is followed by its reciprocal. sgrvinod lists every ratio itself: 2, 3, 1/2, .333.
 
     Returns
     -------
@@ -90,13 +103,95 @@ def cell_shapes(min_size, max_size, aspect_ratios):
     --------
     >>> cell_shapes(4, 9, [4])
     [(4.0, 4.0), (6.0, 6.0), (8.0, 2.0), (2.0, 8.0)]
+    >>> cell_shapes(4, 9, [4], flip=False)
+    [(4.0, 4.0), (6.0, 6.0), (8.0, 2.0)]
     """
     large = math.sqrt(min_size * max_size)
     shapes = [(float(min_size), float(min_size)), (large, large)]
     for ratio in aspect_ratios:
-        root = math.sqrt(ratio)
-        shapes += [(min_size * root, min_size / root), (min_size / root, min_size * root)]
+        longer, shorter = min_size * math.sqrt(ratio), min_size / math.sqrt(ratio)
+        shapes += [(longer, shorter), (shorter, longer)] if flip else [(longer, shorter)]
     return shapes
+
+
+# -- the same boxes as other implementations have them ------------------------------------------------------
+
+
+def _keep(priors_cxcywh):
+    """Leave boxes that reach over the border as they are: Caffe's scripts, chainercv, d2l."""
+    return priors_cxcywh
+
+
+def _cut_corners(priors_cxcywh):
+    """Cut boxes at the border: Caffe's layer, if it is told to clip."""
+    return boxes.xyxy_to_cxcywh(boxes.clip(boxes.cxcywh_to_xyxy(priors_cxcywh)))
+
+
+def _limit_center_and_size(priors_cxcywh):
+    """Limit all four numbers to [0, 1]: amdegroot, lufficc, sgrvinod. Most boxes over the border stay."""
+    return priors_cxcywh.clip(0, 1)
+
+
+def _limit_size(priors_cxcywh):
+    """Limit only width and height to [0, 1]: torchvision."""
+    return np.column_stack([priors_cxcywh[:, :2], priors_cxcywh[:, 2:].clip(0, 1)])
+
+
+CLIPS = {
+    False: _keep,
+    True: _cut_corners,
+    "corners": _cut_corners,
+    "center_size": _limit_center_and_size,
+    "size": _limit_size,
+}
+
+
+def cell_centers(config):
+    """Put every centre in the middle of its cell: the paper's ``(i + 0.5) / |f_k|``, sgrvinod's and d2l's.
+
+    Caffe's steps are whole pixels and do not fill the image: 38 cells of 8 pixels are 304, not 300.
+
+    Parameters
+    ----------
+    config : SSDConfig
+
+    Returns
+    -------
+    SSDConfig
+        The same with the steps ``image_size / side``.
+
+    Examples
+    --------
+    >>> from minissd.config import SSD300_VOC
+    >>> cell_centers(SSD300_VOC).steps[2:]
+    (30.0, 60.0, 100.0, 300.0)
+    """
+    return replace(config, steps=tuple(config.image_size / side for side in config.feature_maps))
+
+
+def integer_sizes(config):
+    """Cut the sizes to whole pixels, as Caffe's layer has done since 2016. Changes SSD512 only.
+
+    Parameters
+    ----------
+    config : SSDConfig
+
+    Returns
+    -------
+    SSDConfig
+        The same with smaller sizes.
+
+    Examples
+    --------
+    >>> from minissd.config import SSD512_VOC
+    >>> integer_sizes(SSD512_VOC).min_sizes  # 35.84, 76.8, ...
+    (35, 76, 153, 230, 307, 384, 460)
+    """
+    sizes = {name: tuple(map(int, getattr(config, name))) for name in ("min_sizes", "max_sizes")}
+    return replace(config, **sizes)
+
+
+# -- where the sizes come from ------------------------------------------------------------------------------
 
 
 def paper_scales(num_maps, s_min=0.2, s_max=0.9):

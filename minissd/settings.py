@@ -9,6 +9,7 @@ from numbers import Integral
 from pathlib import Path
 
 from minissd import matching
+from minissd.conventions import convention_of
 from minissd.data import Resize, SSDAugmentation, mild
 from minissd.errors import InputError
 from minissd.files import written_whole
@@ -118,7 +119,7 @@ PRESETS = {
 
 
 def settings_for(config, **given):
-    """Return the settings that suit a network, with some of them given.
+    """Return the settings that suit a network and its convention, with some of them given.
 
     Parameters
     ----------
@@ -136,7 +137,22 @@ def settings_for(config, **given):
     >>> settings_for(SSD300_VOC, steps=9).learning_rate
     0.001
     """
-    return TrainSettings(**{**PRESETS.get(config.base, {}), **given})
+    matching = convention_of(config).matching
+    of_convention = {"matching_rule": matching.rule, "iou_threshold": matching.iou_threshold}
+    return TrainSettings(**{**PRESETS.get(config.base, {}), **of_convention, **given})
+
+
+def target_options(config, settings):
+    """Return the arguments of `minissd.targets.make_batch_targets`: the convention's, then the settings'."""
+    convention = convention_of(config)
+    given = {"rule": settings.matching_rule, "iou_threshold": settings.iou_threshold}
+    return vars(convention.matching) | vars(convention.encoding) | given
+
+
+def loss_options(config, settings):
+    """Return the arguments of `minissd.loss.multibox_loss`: the convention's, then the settings'."""
+    given = {name: getattr(settings, name) for name in ("neg_pos_ratio", "alpha", "min_negatives")}
+    return vars(convention_of(config).loss) | given
 
 
 def write_settings(folder, settings, config, class_names):

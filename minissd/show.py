@@ -45,7 +45,7 @@ def show_priors(image, config, layer=None, cell=None):
         total = f"{config.name}: {config.num_priors} default boxes on {len(config.feature_maps)} feature maps"
         return figure, [total, *(_describe_map(config, k) for k in range(len(config.feature_maps)))]
     figure = viz.draw_priors(image, config, layer, cell)
-    settings = (config.min_sizes[layer], config.max_sizes[layer], config.aspect_ratios[layer])
+    settings = (config.min_sizes[layer], config.max_sizes[layer], config.aspect_ratios[layer], config.flip)
     sizes_px = priors.cell_shapes(*settings)
     names = viz.shape_names(config, layer)
     lines = [f"{name}: {width:.1f} × {height:.1f} px" for name, (width, height) in zip(names, sizes_px)]

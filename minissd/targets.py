@@ -9,7 +9,17 @@ from minissd.errors import InputError
 from minissd.kernels import targets as kernel
 
 
-def make_targets(gt_xyxy, labels, priors_cxcywh, iou_threshold=0.5, rule="bipartite", variances=(0.1, 0.2)):
+def make_targets(
+    gt_xyxy,
+    labels,
+    priors_cxcywh,
+    iou_threshold=0.5,
+    rule="bipartite",
+    variances=(0.1, 0.2),
+    strict=False,
+    union_epsilon=0.0,
+    log_epsilon=0.0,
+):
     """Match an image's objects to the default boxes and encode them.
 
     Parameters
@@ -19,9 +29,9 @@ def make_targets(gt_xyxy, labels, priors_cxcywh, iou_threshold=0.5, rule="bipart
     labels : ndarray of int, (G,)
         Class of each object, 1...C-1.
     priors_cxcywh : ndarray, (P, 4)
-    iou_threshold, rule
+    iou_threshold, rule, strict, union_epsilon
         See `minissd.matching.match`.
-    variances : (float, float)
+    variances, log_epsilon
         See `minissd.codec.encode`.
 
     Returns
@@ -45,12 +55,21 @@ def make_targets(gt_xyxy, labels, priors_cxcywh, iou_threshold=0.5, rule="bipart
     array([0, 3])
     """
     gt_xyxy, labels = _checked_objects(gt_xyxy, labels)
-    loc_target, conf_target = _targets([gt_xyxy], [labels], priors_cxcywh, iou_threshold, rule, variances)
+    options = iou_threshold, rule, variances, strict, union_epsilon, log_epsilon
+    loc_target, conf_target = _targets([gt_xyxy], [labels], priors_cxcywh, *options)
     return loc_target[0], conf_target[0]
 
 
 def make_batch_targets(
-    gt_xyxy, labels, priors_cxcywh, iou_threshold=0.5, rule="bipartite", variances=(0.1, 0.2)
+    gt_xyxy,
+    labels,
+    priors_cxcywh,
+    iou_threshold=0.5,
+    rule="bipartite",
+    variances=(0.1, 0.2),
+    strict=False,
+    union_epsilon=0.0,
+    log_epsilon=0.0,
 ):
     """Do `make_targets` for all images of a batch, on all cores.
 
@@ -58,7 +77,7 @@ def make_batch_targets(
     ----------
     gt_xyxy : sequence of ndarray, N of (G_n, 4)
     labels : sequence of ndarray of int, N of (G_n,)
-    priors_cxcywh, iou_threshold, rule, variances
+    priors_cxcywh, iou_threshold, rule, variances, strict, union_epsilon, log_epsilon
         As in `make_targets`.
 
     Returns
@@ -86,35 +105,44 @@ def make_batch_targets(
         )
     objects = [_checked_objects(*pair, f"[{n}]") for n, pair in enumerate(zip(gt_xyxy, labels))]
     gt_xyxy, labels = [pair[0] for pair in objects], [pair[1] for pair in objects]
-    return _targets(gt_xyxy, labels, priors_cxcywh, iou_threshold, rule, variances)
+    options = iou_threshold, rule, variances, strict, union_epsilon, log_epsilon
+    return _targets(gt_xyxy, labels, priors_cxcywh, *options)
 
 
 def match_and_encode(
-    gt_xyxy, labels, priors_cxcywh, iou_threshold=0.5, rule="bipartite", variances=(0.1, 0.2)
+    gt_xyxy,
+    labels,
+    priors_cxcywh,
+    iou_threshold=0.5,
+    rule="bipartite",
+    variances=(0.1, 0.2),
+    strict=False,
+    union_epsilon=0.0,
+    log_epsilon=0.0,
 ):
     """Return what `make_targets` does, as the paper says it: match, then encode. The definition."""
-    matched_gt = matching.match(gt_xyxy, priors_cxcywh, iou_threshold, rule)
+    matched_gt = matching.match(gt_xyxy, priors_cxcywh, iou_threshold, rule, strict, union_epsilon)
     positive = matched_gt != matching.BACKGROUND
     conf_target = np.zeros(len(priors_cxcywh), dtype=np.int64)
     conf_target[positive] = labels[matched_gt[positive]]
     loc_target = np.zeros((len(priors_cxcywh), 4), dtype=np.float32)
-    loc_target[positive] = codec.encode(gt_xyxy[matched_gt[positive]], priors_cxcywh[positive], variances)
+    own_gt_xyxy = gt_xyxy[matched_gt[positive]]
+    loc_target[positive] = codec.encode(own_gt_xyxy, priors_cxcywh[positive], variances, log_epsilon)
     return loc_target, conf_target
 
 
-def _targets(gt_xyxy, labels, priors_cxcywh, iou_threshold, rule, variances):
+def _targets(gt_xyxy, labels, priors_cxcywh, *options):
     """Call compiled code, but let the definition do what that cannot do."""
+    iou_threshold, rule, variances, strict, union_epsilon, log_epsilon = options
     priors_cxcywh = matching.checked_priors(priors_cxcywh)
     loc_target = np.empty((len(gt_xyxy), len(priors_cxcywh), 4), dtype=np.float32)
     conf_target = np.empty((len(gt_xyxy), len(priors_cxcywh)), dtype=np.int64)
-    encoded = matching.is_compiled(rule) and kernel.make_targets(
-        loc_target, conf_target, gt_xyxy, labels, priors_cxcywh, iou_threshold, rule, variances
-    )
-    if not encoded:  # a rule without a compiled twin; or a box that has no code, which raises
-        for n, objects in enumerate(zip(gt_xyxy, labels)):
-            loc_target[n], conf_target[n] = match_and_encode(
-                *objects, priors_cxcywh, iou_threshold, rule, variances
-            )
+    arrays = loc_target, conf_target, gt_xyxy, labels, priors_cxcywh
+    lowest_match = matching.lowest_match(iou_threshold, strict)
+    encoded = matching.is_compiled(rule, union_epsilon) and log_epsilon == 0
+    if not (encoded and kernel.make_targets(*arrays, lowest_match, rule, variances)):
+        for n, objects in enumerate(zip(gt_xyxy, labels)):  # or a box has no code, which raises
+            loc_target[n], conf_target[n] = match_and_encode(*objects, priors_cxcywh, *options)
     return loc_target, conf_target
 
 

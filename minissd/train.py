@@ -22,7 +22,7 @@ from minissd.interrupt import CtrlC, Interrupted
 from minissd.loss import multibox_loss
 from minissd.nn import SGD
 from minissd.predict import evaluate_model
-from minissd.settings import AUGMENTATIONS, SCHEDULES, write_settings
+from minissd.settings import AUGMENTATIONS, SCHEDULES, loss_options, target_options, write_settings
 from minissd.targets import make_batch_targets
 
 CHECKPOINT = "checkpoint.safetensors"
@@ -129,15 +129,12 @@ class Trainer:
         dict
             The new row of `rows`.
         """
-        settings = self.settings
         with np.errstate(over="ignore", invalid="ignore"):  # a loss that is not finite is reported below
             loss = multibox_loss(
                 *self.model.forward(batch.images),
                 batch.loc_target,
                 batch.conf_target,
-                settings.neg_pos_ratio,
-                settings.alpha,
-                settings.min_negatives,
+                **loss_options(self.model.config, self.settings),
             )
         if not np.isfinite(loss.value):
             raise InputError(
@@ -268,9 +265,8 @@ def target_function(model, settings):
     return partial(
         make_batch_targets,
         priors_cxcywh=model.priors_cxcywh,
-        iou_threshold=settings.iou_threshold,
-        rule=settings.matching_rule,
         variances=model.config.variances,
+        **target_options(model.config, settings),
     )
 
 

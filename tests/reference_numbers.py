@@ -36,7 +36,7 @@ def drawn_predictions(seed, recipe, loc_shape, conf_shape):
 class LossCase:
     """One batch of the loss reference: predictions, and targets in float64 made by our matching and code."""
 
-    def __init__(self, numbers, case, rule="bipartite"):
+    def __init__(self, numbers, case, **matching_options):
         self.expected = {
             key.removeprefix(f"c{case}_"): value
             for key, value in numbers.items()
@@ -56,7 +56,7 @@ class LossCase:
         gts = split(self.expected["gts"], self.expected["gt_offsets"])
         labels = split(self.expected["gt_labels"], self.expected["gt_offsets"])
         for n, gt_xyxy in enumerate(gts):
-            matched_gt = matching.match(gt_xyxy, priors_cxcywh, rule=rule)
+            matched_gt = matching.match(gt_xyxy, priors_cxcywh, **matching_options)
             positive = matched_gt >= 0
             own_gt_xyxy = gt_xyxy[matched_gt[positive]]
             self.loc_target[n, positive] = codec.encode(own_gt_xyxy, priors_cxcywh[positive])

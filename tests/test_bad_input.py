@@ -245,12 +245,15 @@ FILES = {
     "missing": (lambda: os.remove("weights.safetensors"), ": no such file (train a model first"),
     "folder": (
         lambda: (os.remove("weights.safetensors"), os.mkdir("weights.safetensors")),
-        ": is a folder, not a weight file (name the .safetensors file in it)",
+        ": is a folder, not a weight file (name the file in it)",
     ),
     "cut off": (lambda: cut(Path("weights.safetensors"), 0.9), ": not a complete safetensors file: "),
-    "empty": (lambda: cut(Path("weights.safetensors"), 0), ": not a complete safetensors file: "),
-    "an image": (lambda: shutil.copy(IMAGE, "weights.safetensors"), ": not a complete safetensors file: "),
-    "of others": (keep_arrays_only, ": holds arrays but no minissd configuration (use a file that minissd"),
+    "empty": (lambda: cut(Path("weights.safetensors"), 0), ": is empty (copy it again)"),
+    "an image": (lambda: shutil.copy(IMAGE, "weights.safetensors"), ": is no weight file of a known kind ("),
+    "of others": (
+        keep_arrays_only,
+        ": its 1 arrays (conv1.weight) are not those of an SSD that is known here (",
+    ),
 }
 
 

@@ -33,16 +33,27 @@ def test_dog_and_cat_of_dive_into_deep_learning():
 
 def test_encode_of_other_implementations():
     offsets = codec.encode(NUMBERS["gt_xyxy"], NUMBERS["prior_cxcywh"])
-    np.testing.assert_allclose(offsets, NUMBERS["enc_amd"], rtol=1e-12, atol=1e-12)
+    for peer in ("amd", "tv", "luf"):
+        np.testing.assert_allclose(offsets, NUMBERS[f"enc_{peer}"], rtol=1e-12, atol=1e-12)
     np.testing.assert_allclose(offsets, NUMBERS["enc_caffe"], rtol=8e-6, atol=8e-6)  # float32
 
 
-def test_encode_adds_nothing_inside_the_logarithm():
-    """d2l's ``log(1e-6 + ratio)`` is off by more than rounding, so that its decode is not its inverse."""
-    offsets = codec.encode(NUMBERS["gt_xyxy"], NUMBERS["prior_cxcywh"])
-    ratio = np.exp(offsets[:, 2:] * 0.2)
-    np.testing.assert_allclose(NUMBERS["enc_d2l"][:, 2:], 5 * np.log(1e-6 + ratio), rtol=1e-9, atol=1e-9)
-    assert np.abs(NUMBERS["enc_d2l"] - offsets).max() > 1e-5
+def test_d2ls_epsilon_inside_the_logarithm():
+    """It changes the code by more than rounding, so that decoding is no longer its inverse."""
+    gt_xyxy, priors_cxcywh = NUMBERS["gt_xyxy"], NUMBERS["prior_cxcywh"]
+    offsets = codec.encode(gt_xyxy, priors_cxcywh, log_epsilon=1e-6)
+    np.testing.assert_allclose(offsets, NUMBERS["enc_d2l"], rtol=1e-12, atol=1e-12)
+    assert np.abs(codec.encode(gt_xyxy, priors_cxcywh) - offsets).max() > 1e-5
+    again = codec.decode(offsets, priors_cxcywh)
+    assert np.abs(again - gt_xyxy).max() > 1e-8
+
+
+def test_the_epsilon_by_hand():
+    gt_xyxy, prior_cxcywh = np.array([[0.0, 0.0, 0.5, 0.25]]), np.array([[0.5, 0.5, 1.0, 1.0]])
+    offsets = codec.encode(gt_xyxy, prior_cxcywh, (1, 1), log_epsilon=0.5)  # ln(.5 + .5), ln(.25 + .5)
+    np.testing.assert_allclose(offsets, [[-0.25, -0.375, 0, np.log(0.75)]], atol=1e-15)
+    with pytest.raises(InputError, match="gt_xyxy: box 0 has width 0"):  # no box, whatever is added to it
+        codec.encode(np.zeros((1, 4)), prior_cxcywh, log_epsilon=1e-6)
 
 
 def test_decode_of_other_implementations():
@@ -54,6 +65,27 @@ def test_decode_of_other_implementations():
 def test_decode_does_not_limit_large_sizes():
     decoded = codec.decode(NUMBERS["decbig_loc"], NUMBERS["prior_cxcywh"][:24])
     np.testing.assert_allclose(decoded, NUMBERS["decbig_amd_xyxy"], rtol=1e-12)
+    np.testing.assert_allclose(decoded, NUMBERS["decbig_caffe_xyxy"], rtol=2e-5)  # float32
+
+
+def test_decode_with_torchvisions_limit():
+    assert NUMBERS["tv_dwh_clip"] == np.log(1000 / 16)
+    loc, priors_cxcywh = NUMBERS["decbig_loc"], NUMBERS["prior_cxcywh"][:24]
+    decoded = codec.decode(loc, priors_cxcywh, max_log_size=np.log(1000 / 16))
+    np.testing.assert_allclose(decoded, NUMBERS["decbig_tv_xyxy"], rtol=1e-12)
+    assert not np.allclose(decoded, NUMBERS["decbig_amd_xyxy"])
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_the_limit_by_hand(dtype):
+    """10 times .2 is limited to ln 2, so the box is twice as wide; 1 times .2 is not; the centre never is."""
+    loc = np.array([[10.0, 0.0, 10.0, 1.0], [0.0, 0.0, -50.0, -50.0]], dtype)
+    decoded = codec.decode(loc, np.array([[0.5, 0.5, 0.25, 0.25]] * 2), max_log_size=np.log(2))
+    assert decoded.dtype == dtype
+    half_height = 0.125 * np.exp(0.2)
+    np.testing.assert_allclose(
+        decoded, [[0.5, 0.5 - half_height, 1.0, 0.5 + half_height], [0.5, 0.5, 0.5, 0.5]], atol=1e-5
+    )
 
 
 unit = st.floats(0, 1)

@@ -9,8 +9,8 @@ from minissd import detect as module
 from minissd.config import SSD300_VOC
 from minissd.detect import Detections
 from minissd.errors import InputError
-from minissd.loss import softmax
 from minissd.priors import prior_boxes
+from minissd.softmax import softmax
 
 SSD300_PRIORS = prior_boxes(SSD300_VOC)
 ONE_PRIOR = np.array([[0.5, 0.5, 0.5, 0.5]])
@@ -75,6 +75,53 @@ class TestOtherImplementations:
             np.testing.assert_array_equal(found.labels, numbers[f"det{case}_noclip_labels"])
             np.testing.assert_allclose(found.scores, numbers[f"det{case}_noclip_scores"], rtol=precision)
             np.testing.assert_allclose(found.boxes_xyxy * 300, expected_px, rtol=0, atol=1000 * precision)
+
+    def test_torchvision(self, reference, detect, precision):
+        """It clips before it suppresses, which replaces one or two of the detections of a crowded image."""
+        numbers, cases = reference
+        rules = {"clip": True, "max_log_size": np.log(1000 / 16)}
+        for case in cases:
+            found = detect(*predictions(numbers, case), SSD300_PRIORS, **rules)[0]
+            expected_px = numbers[f"det{case}_boxes"]
+            np.testing.assert_array_equal(found.labels, numbers[f"det{case}_labels"])
+            np.testing.assert_allclose(found.scores, numbers[f"det{case}_scores"], rtol=precision)
+            np.testing.assert_allclose(found.boxes_xyxy * 300, expected_px, rtol=0, atol=1000 * precision)
+
+    def test_clipping_first_changes_the_survivors(self, detect):
+        numbers = copied_numbers("nms")
+        loc, conf = predictions(numbers, 1)
+        kept, clipped = (detect(loc, conf, SSD300_PRIORS, clip=clip)[0] for clip in (False, True))
+        same = set(zip(kept.priors, kept.labels)) & set(zip(clipped.priors, clipped.labels))
+        assert len(same) == 199
+
+    def test_amdegroot(self, reference, detect, precision):
+        """The best 200 of each class enter the suppression, and of those that pass none is cut off."""
+        numbers, cases = reference
+        for case in cases:
+            found = detect(*predictions(numbers, case), SSD300_PRIORS, top_k=200, keep_top_k=None)[0]
+            counts = np.bincount(found.labels, minlength=21)
+            np.testing.assert_array_equal(counts, numbers[f"det{case}_amd_counts"])
+            sums = np.bincount(found.labels, found.scores, minlength=21)
+            np.testing.assert_allclose(sums, numbers[f"det{case}_amd_score_sum"], rtol=1e-6 + precision)
+
+    def test_dive_into_deep_learning(self, detect):
+        """Its example: dogs of .9, .8 and .7 of which only the best is kept, and a cat of .9 beside them."""
+        anchors_xyxy = np.array(
+            [
+                [0.1, 0.08, 0.52, 0.92],
+                [0.08, 0.2, 0.56, 0.95],
+                [0.15, 0.3, 0.62, 0.91],
+                [0.55, 0.2, 0.9, 0.88],
+            ]
+        )
+        conf = logits_of([[0, 0.9, 0.1], [0, 0.8, 0.2], [0, 0.7, 0.3], [0, 0.1, 0.9]])
+        priors_cxcywh = boxes.xyxy_to_cxcywh(anchors_xyxy)
+        found = detect(np.zeros((1, 4, 4)), conf, priors_cxcywh, iou_threshold=0.5, class_agnostic=True)[0]
+        np.testing.assert_array_equal(found.labels[np.argsort(found.priors)], [1, 2])
+        np.testing.assert_array_equal(np.sort(found.priors), [0, 3])
+        np.testing.assert_allclose(found.scores, 0.9, rtol=1e-6)
+        by_class = detect(np.zeros((1, 4, 4)), conf, priors_cxcywh, iou_threshold=0.5)[0]
+        assert len(by_class) > 2  # there every dog has a chance to be a cat
 
     def test_rows_of_caffe(self, reference, detect, precision):
         numbers, cases = reference
@@ -185,6 +232,53 @@ class TestSteps:
         assert len(found) == 2
         assert found.boxes_xyxy[0, 0] == pytest.approx(-0.2)
 
+    def test_clipped_before_the_suppression(self, detect):
+        """Of the same two only the first is left, and it ends at the border."""
+        over_the_border = boxes.xyxy_to_cxcywh(np.array([[-0.2, 0.0, 0.05, 1.0], [0.0, 0.0, 0.05, 1.0]]))
+        conf = logits_of([[0.1, 0.9], [0.2, 0.8]])
+        found = detect(np.zeros((1, 2, 4)), conf, over_the_border, clip=True)[0]
+        np.testing.assert_allclose(found.boxes_xyxy, [[0, 0, 0.05, 1]], atol=1e-7)
+
+    def test_inclusive_scores(self, detect, dtype):
+        four_equal_logits = np.zeros((1, 1, 4))  # every probability is exactly 1/4
+        above = np.nextafter(dtype.type(0.25), dtype.type(1))
+        for threshold, count in ((0.25, 3), (above, 0)):
+            rules = {"score_threshold": threshold, "inclusive_scores": True}
+            assert len(detect(np.zeros((1, 1, 4)), four_equal_logits, ONE_PRIOR, **rules)[0]) == count
+
+    def test_inclusive_nms(self, detect):
+        """Two boxes whose IoU is exactly 1/2."""
+        half_of_it = np.array([[0.5, 0.25, 1.0, 0.5], [0.25, 0.25, 0.5, 0.5]])
+        conf = logits_of([[0.1, 0.9], [0.2, 0.8]])
+        for inclusive, count in ((False, 2), (True, 1)):
+            rules = {"iou_threshold": 0.5, "inclusive_nms": inclusive}
+            assert len(detect(np.zeros((1, 2, 4)), conf, half_of_it, **rules)[0]) == count
+
+    def test_sizes_are_limited(self, detect):
+        """Offset 50 asks for e^10 times the width; torchvision allows 62.5 times."""
+        loc = np.array([[[0, 0, 50.0, 0]]])
+        prior_cxcywh = np.array([[0.5, 0.5, 0.01, 0.5]])
+        found = detect(loc, logits_of([[0.1, 0.9]]), prior_cxcywh, max_log_size=np.log(62.5))[0]
+        np.testing.assert_allclose(found.boxes_xyxy, [[0.5 - 0.3125, 0.25, 0.5 + 0.3125, 0.75]], rtol=1e-6)
+
+    def test_class_agnostic(self, detect):
+        """Prior 0 is of class 2 and suppresses prior 1, of class 1, on the same place; prior 2 is weak."""
+        priors_cxcywh = np.array([[0.3, 0.3, 0.2, 0.2], [0.3, 0.3, 0.2, 0.2], [0.7, 0.7, 0.2, 0.2]])
+        conf = logits_of([[0.1, 0.3, 0.6], [0.4, 0.5, 0.1], [0.9, 0.04, 0.06]])
+        loc = np.zeros((1, 3, 4))
+        found = detect(loc, conf, priors_cxcywh, class_agnostic=True)[0]
+        np.testing.assert_array_equal(found.priors, [0, 2])
+        np.testing.assert_array_equal(found.labels, [2, 2])
+        np.testing.assert_allclose(found.scores, [0.6, 0.06], rtol=1e-6)
+        only_the_strong = detect(loc, conf, priors_cxcywh, score_threshold=0.1, class_agnostic=True)[0]
+        np.testing.assert_array_equal(only_the_strong.priors, [0])
+        in_each_class = detect(loc, conf, priors_cxcywh, score_threshold=0.1)[0]
+        np.testing.assert_array_equal(in_each_class.labels, [2, 1])
+
+    def test_a_deviation_that_is_none(self, detect):
+        with pytest.raises(TypeError, match="clipping"):
+            detect(np.zeros((1, 1, 4)), np.zeros((1, 1, 4)), ONE_PRIOR, clipping=True)
+
     def test_variances_are_passed_on(self, detect):
         loc = np.array([[[1.0, 0.0, 0.0, 0.0]]])
         found = detect(loc, logits_of([[0.1, 0.9]]), ONE_PRIOR, variances=(0.5, 0.2))[0]
@@ -221,6 +315,17 @@ class TestArrays:
         assert len(found) == 0
         assert found.boxes_xyxy.shape == (0, 4)
         assert found.scores.shape == found.labels.shape == found.priors.shape == (0,)
+
+    @pytest.mark.parametrize("class_agnostic", [False, True])
+    def test_nothing_to_look_at(self, class_agnostic, detect):
+        arrays = np.zeros((1, 0, 4)), np.zeros((1, 0, 3)), np.zeros((0, 4))
+        assert len(detect(*arrays, class_agnostic=class_agnostic, clip=True)[0]) == 0
+
+    def test_deviations_keep_the_dtype(self, rng, dtype):
+        found = module.detect(*self.batch(rng, dtype), clip=True, max_log_size=1.0, class_agnostic=True)[0]
+        assert found.boxes_xyxy.dtype == found.scores.dtype == dtype
+        assert found.labels.dtype == found.priors.dtype == np.int64
+        assert found.boxes_xyxy.min() >= 0 and found.boxes_xyxy.max() <= 1
 
     def test_no_images(self, detect):
         assert detect(np.zeros((0, 1, 4)), np.zeros((0, 1, 3)), ONE_PRIOR) == []

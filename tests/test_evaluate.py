@@ -12,7 +12,18 @@ from twins import area_under_curve, curve, eleven_point, eleven_point_in_float32
 from minissd import evaluate
 from minissd.detect import Detections
 from minissd.errors import InputError
-from minissd.evaluate import GroundTruth, area_ap, eleven_point_ap, evaluate_voc, judge, precision_recall
+from minissd.evaluate import (
+    METRICS,
+    GroundTruth,
+    area_ap,
+    eleven_point_ap,
+    eleven_point_arange_ap,
+    eleven_point_float32_ap,
+    evaluate_voc,
+    integral_ap,
+    judge,
+    precision_recall,
+)
 
 NUMBERS = copied_numbers("evaluate")
 SETS = range(int(NUMBERS["n_sets"]))
@@ -41,8 +52,12 @@ def stored_curve(case, label):
 
 class TestOtherImplementations:
     @every_set
-    def test_flags_of_py_faster_rcnn(self, case):
-        """True and false positives, and neither for difficult objects, detection by detection."""
+    @pytest.mark.parametrize("strict", [False, True])
+    def test_flags_of_py_faster_rcnn(self, case, strict):
+        """True and false positives, and neither for difficult objects, detection by detection.
+
+        It is strict; in these sets no IoU is exactly the threshold.
+        """
         detections, ground_truths = images_of(case)
         last_pixel = np.array([0, 0, 1, 1])
         for label in CLASSES:
@@ -54,7 +69,8 @@ class TestOtherImplementations:
                 best_first = found[np.argsort(-scores[found])]
                 wanted = truth.labels == label
                 gt_px = truth.gt_xyxy[wanted] + last_pixel
-                flags = judge(boxes_px[best_first] + last_pixel, gt_px, truth.difficult[wanted])
+                found_px, difficult = boxes_px[best_first] + last_pixel, truth.difficult[wanted]
+                flags = judge(found_px, gt_px, difficult, strict=strict)
                 outcomes |= {(image, scores[d]): flag for d, flag in zip(best_first, flags)}
             rows = NUMBERS[f"s{case}_frcnn_c{label}_det_index"]
             keys = zip(NUMBERS[f"s{case}_det_image"][rows], NUMBERS[f"s{case}_det_score"][rows])
@@ -90,19 +106,26 @@ class TestOtherImplementations:
     @every_set
     @pytest.mark.parametrize("t", range(3), ids=[f"IoU {t}" for t in THRESHOLDS])
     def test_eleven_points(self, case, t):
-        """Equal to those who use ``arange``, except where a recall of exactly .3, .6 or .7 occurs."""
-        result = evaluate_voc(*images_of(case), THRESHOLDS[t], inclusive_pixels=True)
-        theirs = dict(zip(CLASSES, NUMBERS[f"s{case}_ccv_ap"][t, :, 0]))
+        """With ``arange`` as theirs; with ours equal unless a recall of exactly .3, .6 or .7 occurs."""
+        images, options = images_of(case), {"iou_threshold": THRESHOLDS[t], "inclusive_pixels": True}
+        result = evaluate_voc(*images, metric="11point_arange", **options)
+        assert result.mAP == pytest.approx(NUMBERS[f"s{case}_ccv_map"][t, 0], rel=1e-12)
+        ours = [result.ap.get(label, np.nan) for label in CLASSES]
+        np.testing.assert_allclose(ours, NUMBERS[f"s{case}_ccv_ap"][t, :, 0], rtol=1e-12)
+        strictly = evaluate_voc(*images, metric="11point_arange", strict=True, **options)
+        np.testing.assert_array_equal(list(strictly.ap.values()), list(result.ap.values()))
+        for label, ap in evaluate_voc(*images, **options).ap.items():
+            if not np.isin(result.curves[label].recall, [0.3, 0.6, 0.7]).any():
+                assert ap == pytest.approx(result.ap[label], rel=1e-12, nan_ok=True)
+
+    @every_set
+    def test_eleven_points_of_py_faster_rcnn(self, case):
+        """0 where a class has no objects to count, and an exception (NaN here) where it has no detections."""
+        result = evaluate_voc(*images_of(case), metric="11point_arange", inclusive_pixels=True, strict=True)
+        theirs = NUMBERS[f"s{case}_frcnn_ap"][0, :, 0]
         for label, ap in result.ap.items():
-            if np.isnan(ap):
-                assert np.isnan(theirs[label])
-                continue
-            of_class = result.curves[label]
-            hits_a_trap = np.isin(of_class.recall, [0.3, 0.6, 0.7]).any()
-            if not hits_a_trap:
-                assert ap == pytest.approx(theirs[label], rel=1e-12)
-            with_the_trap = eleven_point_with_arange(of_class.recall, of_class.precision)
-            assert with_the_trap == pytest.approx(theirs[label], rel=1e-12)
+            if result.curves[label].num_objects and len(result.curves[label].scores):
+                assert ap == pytest.approx(theirs[label - 1], rel=1e-12)
 
     def test_the_sets_spring_the_trap(self):
         """Otherwise the test above would prove less than it says."""
@@ -112,19 +135,24 @@ class TestOtherImplementations:
         assert max(ours.ap[label] - theirs[label - 1] for label in CLASSES) > 0.05
 
     @every_set
-    def test_caffe_holds_the_recall_in_float32(self, case):
-        """So a recall of .7 or .9 is just below .7 or .9 there; elsewhere its values are ours."""
-        eleven = evaluate_voc(*images_of(case), inclusive_pixels=True)
-        area = evaluate_voc(*images_of(case), inclusive_pixels=True, metric="area")
-        for label, (caffe_eleven, caffe_area, _) in zip(CLASSES, NUMBERS[f"s{case}_caffe_ap"]):
-            of_class = eleven.curves.get(label)
-            if of_class is None or not of_class.num_objects or not len(of_class.scores):
-                continue
-            assert area.ap[label] == pytest.approx(caffe_area, abs=1e-6)
-            if not np.isin(of_class.recall, [0.7, 0.9]).any():
-                assert eleven.ap[label] == pytest.approx(caffe_eleven, abs=1e-6)
-            in_float32 = eleven_point_in_float32(of_class.recall, of_class.precision)
-            assert in_float32 == pytest.approx(caffe_eleven, abs=1e-6)
+    @pytest.mark.parametrize(("metric", "column"), [("11point_float32", 0), ("area", 1), ("integral", 2)])
+    def test_caffe(self, case, metric, column):
+        """Its three values of ``ap_version``: 11point, MaxIntegral and Integral."""
+        result = evaluate_voc(*images_of(case), inclusive_pixels=True, metric=metric)
+        for label, theirs in zip(CLASSES, NUMBERS[f"s{case}_caffe_ap"][:, column]):
+            of_class = result.curves.get(label)
+            if of_class and of_class.num_objects and len(of_class.scores):
+                assert result.ap[label] == pytest.approx(theirs, abs=1e-6)
+
+    @every_set
+    def test_only_a_recall_of_7_or_9_tenths_tells_caffe_apart(self, case):
+        ours, caffes = (
+            evaluate_voc(*images_of(case), inclusive_pixels=True, metric=metric)
+            for metric in ("11point", "11point_float32")
+        )
+        for label, ap in ours.ap.items():
+            if not np.isin(ours.curves[label].recall, [0.7, 0.9]).any():
+                assert ap == pytest.approx(caffes.ap[label], rel=1e-12, nan_ok=True)
 
     def test_without_the_last_pixel_some_boxes_fall_below_the_threshold(self):
         """The convention is part of the number: it must be the evaluated data set's."""
@@ -156,8 +184,23 @@ class TestCaffesGoldenCurve:
         """``np.arange(0, 1.1, 0.1)[6]`` is more than .6, and a recall of 3/5 does not reach it."""
         recall, precision = self.recall_and_precision(self.HITS)
         assert np.arange(0, 1.1, 0.1)[6] > 0.6
-        assert eleven_point_with_arange(recall, precision) == pytest.approx(0.596065, abs=5e-7)
-        assert eleven_point_ap(recall, precision) - eleven_point_with_arange(recall, precision) > 0.002
+        assert eleven_point_arange_ap(recall, precision) == pytest.approx(0.596065, abs=5e-7)
+        # instead of 3/5 at a recall of .6, the 4/7 at .8
+        lost = (3 / 5 - 4 / 7) / 11
+        assert eleven_point_ap(recall, precision) - eleven_point_arange_ap(
+            recall, precision
+        ) == pytest.approx(lost)
+
+    def test_float32_does_not_harm_fifths(self):
+        """The float32 of .2, .4, .6 and .8 are all a little more than these."""
+        recall, precision = self.recall_and_precision(self.HITS)
+        assert eleven_point_float32_ap(recall, precision) == pytest.approx(0.598662, abs=5e-7)
+
+    def test_integral(self):
+        # an object at precision 1/2, 2/3, 3/5, 4/7 and 5/11
+        recall, precision = self.recall_and_precision(self.HITS)
+        assert integral_ap(recall, precision) == pytest.approx(0.558528, abs=5e-7)
+        assert integral_ap(recall, precision) == pytest.approx((1 / 2 + 2 / 3 + 3 / 5 + 4 / 7 + 5 / 11) / 5)
 
     def test_area(self):
         # 2/3 for the first two objects, then 3/5, 4/7, 5/11
@@ -167,19 +210,38 @@ class TestCaffesGoldenCurve:
 
     def test_cut_off_after_seven_detections(self):
         recall, precision = self.recall_and_precision(self.HITS[:7])
+        assert integral_ap(recall, precision) == pytest.approx(0.558528 - 5 / 11 * 0.2, abs=5e-7)
         assert area_ap(recall, precision) == pytest.approx(0.591861 - 5 / 11 * 0.2, abs=5e-7)
         assert eleven_point_ap(recall, precision) == pytest.approx(0.598662 - 5 / 11 * 2 / 11, abs=5e-7)
 
 
+@pytest.mark.parametrize(
+    ("metric", "missed"),
+    [("11point", []), ("11point_arange", [3, 6, 7]), ("11point_float32", [7, 9])],
+)
+def test_the_recalls_that_a_metric_misses(metric, missed):
+    """Found without a mistake up to exactly j / 10, j + 1 of the eleven recalls are reached, or one less."""
+    for j in range(11):
+        ap = METRICS[metric](np.array([j / 10]), np.array([1.0]))
+        assert ap == pytest.approx((j + 1 - (j in missed)) / 11, rel=1e-12), j
+
+
 @given(st.lists(st.booleans(), max_size=30), st.integers(0, 12))
-def test_both_metrics_equal_their_exact_twins(hits, missed):
+def test_the_metrics_equal_their_twins(hits, missed):
     hits = [int(hit) for hit in hits]
     num_objects = max(sum(hits) + missed, 1)
     recall, precision = (np.array(values, dtype=float) for values in curve(hits, num_objects))
-    assert eleven_point_ap(recall, precision) == pytest.approx(
-        float(eleven_point(hits, num_objects)), rel=1e-13
-    )
-    assert area_ap(recall, precision) == pytest.approx(float(area_under_curve(hits, num_objects)), rel=1e-12)
+    integral = sum(p for hit, p in zip(hits, curve(hits, num_objects)[1]) if hit) / num_objects
+    expected = {
+        "11point": eleven_point(hits, num_objects),
+        "area": area_under_curve(hits, num_objects),
+        "11point_arange": eleven_point_with_arange(recall, precision),
+        "11point_float32": eleven_point_in_float32(recall, precision),
+        "integral": integral,
+    }
+    assert expected.keys() == METRICS.keys()
+    for metric, value in expected.items():
+        assert METRICS[metric](recall, precision) == pytest.approx(float(value), rel=1e-12), metric
 
 
 class TestJudge:
@@ -188,9 +250,9 @@ class TestJudge:
     def boxes(self, *ends):
         return np.array([[x1, 0, x2, 1] for x1, x2 in ends], dtype=float).reshape(-1, 4)
 
-    def judged(self, found, wanted, difficult=None, iou_threshold=0.5):
+    def judged(self, found, wanted, difficult=None, **options):
         difficult = np.zeros(len(wanted), bool) if difficult is None else np.array(difficult)
-        return judge(self.boxes(*found), self.boxes(*wanted), difficult, iou_threshold).tolist()
+        return judge(self.boxes(*found), self.boxes(*wanted), difficult, **options).tolist()
 
     def test_a_second_detection_of_an_object_is_wrong(self):
         assert self.judged([(0, 4), (0, 4)], [(0, 4)]) == [1, 0]
@@ -206,6 +268,11 @@ class TestJudge:
         assert self.judged([(0, 4)], [(0, 2)]) == [1]
         assert self.judged([(0, 4)], [(0, 2)], iou_threshold=np.nextafter(0.5, 1)) == [0]
 
+    def test_strictly_it_does_not(self):
+        assert self.judged([(0, 4)], [(0, 2)], strict=True) == [0]
+        assert self.judged([(0, 4)], [(0, 2)], strict=True, iou_threshold=np.nextafter(0.5, 0)) == [1]
+        assert self.judged([(0, 4)], [(0, 2)], difficult=[True], strict=True) == [0]
+
     def test_of_equal_overlaps_the_first_object(self):
         assert self.judged([(0, 4), (0, 4)], [(0, 4), (0, 4)]) == [1, 0]
 
@@ -220,6 +287,48 @@ class TestJudge:
         assert self.judged([(0, 4), (1, 2)], []) == [0, 0]
         assert self.judged([], [(0, 4)]) == []
         assert self.judged([], []) == []
+
+
+class TestCaffesGoldenRows:
+    """Three images, classes 1 to 3, an IoU threshold of .3; one object of class 1 is difficult."""
+
+    TRUTHS = (
+        ([[0.1, 0.1, 0.3, 0.3], [0.6, 0.6, 0.8, 0.8]], [1, 1]),
+        ([[0.3, 0.3, 0.6, 0.5], [0.7, 0.1, 0.9, 0.3]], [2, 1]),
+        (np.zeros((0, 4)), []),
+    )
+    DETECTIONS = (
+        ([[0.1, 0.0, 0.4, 0.3], [0.0, 0.1, 0.2, 0.3], [0.7, 0.6, 0.8, 0.8]], [0.3, 0.7, 0.9], [1, 1, 1]),
+        (
+            [[0.2, 0.1, 0.4, 0.4], [0.4, 0.3, 0.7, 0.5], [0.8, 0.1, 1.0, 0.3], [0.8, 0.1, 1.0, 0.3]],
+            [0.8, 0.1, 0.2, 0.2],
+            [2, 2, 1, 3],
+        ),
+        ([[0.8, 0.1, 1.0, 0.3]], [0.2], [1]),
+    )
+
+    def curves(self, difficult):
+        truths = [
+            GroundTruth(np.array(gt_xyxy), np.array(labels), np.array(flags, bool))
+            for (gt_xyxy, labels), flags in zip(self.TRUTHS, difficult)
+        ]
+        detections = [tuple(map(np.array, of_image)) for of_image in self.DETECTIONS]
+        return evaluate_voc(detections, truths, iou_threshold=0.3).curves
+
+    def test_difficult_objects_evaluated(self):
+        curves = self.curves([[False, False], [False, False], []])
+        assert [curves[c].num_objects for c in (1, 2, 3)] == [3, 1, 0]
+        # class 1: .9 right, .7 right, .3 finds the object of .7 again, .2 right, .2 in the empty image
+        np.testing.assert_array_equal(curves[1].scores, [0.9, 0.7, 0.3, 0.2, 0.2])
+        np.testing.assert_allclose(curves[1].precision, [1, 1, 2 / 3, 3 / 4, 3 / 5])
+        np.testing.assert_allclose(curves[2].precision, [0, 1 / 2])
+        np.testing.assert_allclose(curves[3].precision, [0])
+
+    def test_difficult_objects_left_out(self):
+        curves = self.curves([[False, True], [False, False], []])
+        assert [curves[c].num_objects for c in (1, 2, 3)] == [2, 1, 0]
+        np.testing.assert_array_equal(curves[1].scores, [0.7, 0.3, 0.2, 0.2])  # .9 is neither right nor wrong
+        np.testing.assert_allclose(curves[1].precision, [1, 1 / 2, 2 / 3, 2 / 4])
 
 
 SQUARE = [0.0, 0.0, 1.0, 1.0]
@@ -305,6 +414,13 @@ class TestEdges:
         without_flags = SimpleNamespace(gt_xyxy=truth.gt_xyxy, labels=truth.labels)
         assert precision_recall([detections[1]], [without_flags], 1).num_objects == 2
         assert precision_recall([detections[1]], [(truth.gt_xyxy, truth.labels)], 1).num_objects == 2
+
+
+def test_strict_is_passed_on():
+    half, truth = found(([0.0, 0.0, 1.0, 0.5], 0.9, 1)), wanted((SQUARE, 1))
+    for strict, mAP in ((False, 1.0), (True, 0.0)):
+        assert evaluate_voc([half], [truth], strict=strict).mAP == mAP
+        assert precision_recall([half], [truth], 1, strict=strict).recall.tolist() == [mAP]
 
 
 def test_of_equal_scores_the_earlier_image_comes_first():

@@ -6,13 +6,32 @@ from math import log
 import numpy as np
 import pytest
 from reference_numbers import LossCase, copied_numbers
-from twins import numerical_gradient, relative_error
+from twins import image_losses, normalized_losses, numerical_gradient, relative_error
 
 from minissd.errors import InputError
-from minissd.loss import cross_entropy_gradient, multibox_loss, smooth_l1, softmax, softmax_cross_entropy
+from minissd.loss import (
+    LOC_LOSSES,
+    NORMALIZATIONS,
+    cross_entropy_gradient,
+    l1,
+    multibox_loss,
+    smooth_l1,
+    softmax,
+    softmax_cross_entropy,
+)
+from minissd.mining import SCOPES
 
 NUMBERS = copied_numbers("loss")
 every_case = pytest.mark.parametrize("case", range(int(NUMBERS["n_cases"])), ids=NUMBERS["case_name"])
+
+# Options of the matching and of the loss by which other implementations' numbers are met.
+PEERS = {
+    "caffe": ({}, {}),
+    "ccv": ({}, {}),
+    "tv": ({"rule": "torchvision"}, {"mining_overflow": True}),
+    "amd": ({"rule": "argmax"}, {"normalization": "positives_or_nan"}),
+    "luf": ({"rule": "argmax", "union_epsilon": 1e-5}, {"normalization": "positives_or_nan"}),
+}
 
 
 def random_batch(rng, num_images=2, num_priors=12, num_classes=4):
@@ -57,30 +76,63 @@ class TestOtherImplementations:
             entries = gradient.ravel()[batch.expected[f"{name}_idx"]]
             np.testing.assert_allclose(entries, batch.expected[f"{name}_val"], rtol=1e-12, atol=1e-12)
 
+    @every_case
+    @pytest.mark.parametrize("peer", PEERS)
+    def test_every_peers_loss_by_its_options(self, case, peer):
+        """Among them is NaN for a batch without objects."""
+        matching_options, loss_options = PEERS[peer]
+        batch = LossCase(NUMBERS, case, **matching_options)
+        result = multibox_loss(*batch.predictions_and_targets, **loss_options)
+        assert result.num_pos == batch.expected.get(f"{peer}_num_pos", batch.expected["num_pos"]).sum()
+        if peer == "caffe":  # its own are sums
+            expected = [
+                batch.expected[f"caffe_loss_{part}_sum"] / max(result.num_pos, 1) for part in ("loc", "conf")
+            ]
+        else:
+            expected = [batch.expected[f"{peer}_loss_{part}"] for part in ("loc", "conf")]
+        tolerance = 1e-6 if peer == "caffe" else 1e-12  # Caffe's boxes are float32
+        np.testing.assert_allclose([result.loc, result.conf], expected, rtol=tolerance)
+
+    @every_case
+    @pytest.mark.parametrize("peer", ["ccv", "tv", "amd"])
+    def test_every_peers_gradient_by_its_options(self, case, peer):
+        matching_options, loss_options = PEERS[peer]
+        batch = LossCase(NUMBERS, case, **matching_options)
+        result = multibox_loss(*batch.predictions_and_targets, **loss_options)
+        for name, gradient in (("gloc", result.dloc), ("gconf", result.dconf)):
+            sums = gradient.sum(), np.abs(gradient).sum(), (gradient**2).sum()
+            names = [f"{peer}_{name}_{kind}" for kind in ("sum", "abssum", "sqsum")]
+            expected = [batch.expected.get(key, 0) for key in names]  # of the empty batch it is not stored
+            np.testing.assert_allclose(sums, expected, rtol=1e-12, atol=1e-12)
+
     def test_the_losers_of_a_conflict_change_the_loss(self):
-        """With the arg-max matching it is amdegroot's and torchvision's loss, and no longer Caffe's."""
         case = NUMBERS["case_name"].tolist().index("conflict")
-        batch = LossCase(NUMBERS, case, rule="argmax")
-        result = multibox_loss(*batch.predictions_and_targets)
-        for peer in ("amd", "tv"):
-            assert result.loc == pytest.approx(float(batch.expected[f"{peer}_loss_loc"]), rel=1e-12)
-            assert result.conf == pytest.approx(float(batch.expected[f"{peer}_loss_conf"]), rel=1e-12)
-        assert result.loc != pytest.approx(float(batch.expected["loss_loc"]), rel=1e-4)
+        losses = [
+            multibox_loss(*LossCase(NUMBERS, case, rule=rule).predictions_and_targets).loc
+            for rule in ("bipartite", "argmax")
+        ]
+        assert losses[0] != pytest.approx(losses[1], rel=1e-4)
 
     def test_no_prior_is_counted_twice_when_the_negatives_run_out(self):
         """torchvision lets positives slip into its negatives there, and counts them again."""
         case = NUMBERS["case_name"].tolist().index("few_negatives")
         batch = LossCase(NUMBERS, case)
-        result = multibox_loss(*batch.predictions_and_targets)
-        assert (result.hard_negatives | (batch.conf_target > 0))[0].all()
-        assert result.conf < float(batch.expected["tv_loss_conf"]) * 0.8
+        once = multibox_loss(*batch.predictions_and_targets)
+        assert (once.hard_negatives | (batch.conf_target > 0))[0].all()
+        assert not (once.hard_negatives & (batch.conf_target > 0)).any()
+        twice = multibox_loss(*batch.predictions_and_targets, mining_overflow=True)
+        assert twice.hard_negatives[0].all()
+        assert once.conf < twice.conf * 0.8
 
-    def test_no_objects_is_zero_and_not_nan(self):
+    @pytest.mark.parametrize("normalization", NORMALIZATIONS)
+    def test_no_objects(self, normalization):
+        """0 and not NaN, but where the division is by N as it is; the gradients are 0 all the same."""
         case = NUMBERS["case_name"].tolist().index("empty")
         batch = LossCase(NUMBERS, case)
-        assert np.isnan(batch.expected["amd_loss_conf"])
-        result = multibox_loss(*batch.predictions_and_targets)
-        assert (result.value, result.conf, result.loc, result.num_pos) == (0, 0, 0, 0)
+        result = multibox_loss(*batch.predictions_and_targets, normalization=normalization)
+        expected = np.nan if normalization in ("positives_or_nan", "coordinates") else 0
+        np.testing.assert_array_equal([result.value, result.conf, result.loc], expected)
+        assert result.num_pos == 0
         assert not result.dloc.any()
         assert not result.dconf.any()
 
@@ -160,10 +212,109 @@ class TestByHand:
         assert result.conf == pytest.approx(log(3) + sum(log(2 + np.exp(-x)) + x for x in (5, 4, 3)))
 
 
+class TestNormalizations:
+    """Logits of 0, two classes: each counted prior loses ln 2. Images with one, two and no positives."""
+
+    CONF_TARGET = np.zeros((3, 10), dtype=np.int64)
+    CONF_TARGET[0, 4] = CONF_TARGET[1, 2] = CONF_TARGET[1, 7] = 1  # 1 + 3 counted, then 2 + 6, then none
+
+    def result(self, **options):
+        zeros = np.zeros((3, 10, 4))
+        loc_target = np.where(
+            self.CONF_TARGET[..., None], np.full(4, 2.5), 99
+        )  # 4 x 2 per positive (of l1: 4 x 2.5)
+        return multibox_loss(zeros, np.zeros((3, 10, 2)), loc_target, self.CONF_TARGET, **options)
+
+    @pytest.mark.parametrize(
+        ("normalization", "conf", "loc"),
+        [
+            ("positives", 12 / 3, 24 / 3),
+            ("positives_or_nan", 12 / 3, 24 / 3),
+            ("coordinates", 12 / 3, 24 / 12),
+            ("priors", 12 / 30, 24 / 120),
+            ("per_image", (4 / 1 + 8 / 2 + 0) / 3, (8 / 1 + 16 / 2 + 0) / 3),
+            ("batch_size", 12 / 3, 24 / 3),
+        ],
+    )
+    def test_by_hand(self, normalization, conf, loc):
+        result = self.result(normalization=normalization)
+        assert result.conf == pytest.approx(conf * log(2))
+        assert result.loc == pytest.approx(loc)
+        assert result.value == result.conf + result.loc
+
+    def test_the_number_of_positives_is_not_that_of_images(self):
+        """Here both are 3. With one image twice, the first is 2 and the second still the number of images."""
+        zeros, conf_target = np.zeros((2, 10, 4)), np.repeat(self.CONF_TARGET[1:2], 2, axis=0)
+        losses = [
+            multibox_loss(zeros, np.zeros((2, 10, 2)), zeros, conf_target, normalization=name).conf / log(2)
+            for name in ("positives", "batch_size", "per_image")
+        ]
+        np.testing.assert_allclose(losses, [16 / 4, 16 / 2, 8 / 2])
+
+    def test_per_image_a_positive_of_a_crowd_weighs_less(self):
+        dloc = self.result(normalization="per_image").dloc
+        assert dloc[0, 4, 0] == pytest.approx(-1 / 3)
+        assert dloc[1, 2, 0] == dloc[1, 7, 0] == pytest.approx(-1 / 6)
+
+    def test_per_image_an_image_without_objects_counts_nothing(self):
+        """Its mined negatives do not either: the original multiplies by 0."""
+        with_negatives = self.result(normalization="per_image", min_negatives=2)
+        assert with_negatives.hard_negatives[2].sum() == 2
+        assert with_negatives.value == self.result(normalization="per_image").value
+        assert not with_negatives.dconf[2].any()
+
+    def test_dive_into_deep_learning_means(self):
+        """Every prior counts, so the mean cross entropy is ln 2; L1 has 10 for each positive."""
+        result = self.result(normalization="priors", mining_scope="none", loc_loss="l1")
+        assert result.conf == pytest.approx(log(2))
+        assert result.loc == pytest.approx(30 / 120)
+
+    def test_sgrvinods_quarter(self):
+        result = self.result(normalization="coordinates", loc_loss="l1")
+        assert result.loc == pytest.approx(2.5)  # the mean difference
+
+    def test_negatives_of_the_whole_batch(self):
+        result = self.result(mining_scope="batch")  # 3 positives, 9 negatives: the first of equals
+        np.testing.assert_array_equal(result.hard_negatives.sum(axis=1), [9, 0, 0])
+        assert result.conf == pytest.approx(12 / 3 * log(2))
+
+    @pytest.mark.parametrize("option", ["normalization", "loc_loss", "mining_scope"])
+    def test_an_unknown_name(self, option):
+        with pytest.raises(InputError, match=r"no .* 'mean' \(choose one of (positives|smooth_l1|image),"):
+            self.result(**{option: "mean"})
+
+
+@pytest.mark.parametrize("normalization", NORMALIZATIONS)
+@pytest.mark.parametrize("loc_loss", LOC_LOSSES)
+@pytest.mark.parametrize("mining_scope", SCOPES)
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+class TestSlowTwin:
+    """Prior by prior, with what was mined given. In image 2 negatives run out, image 3 has no objects."""
+
+    def test_value(self, rng, normalization, loc_loss, mining_scope, dtype):
+        loc, conf, loc_target, conf_target = random_batch(rng, num_images=4)
+        conf_target[2, 3:] = 1
+        conf_target[3] = 0
+        arrays = loc.astype(dtype), conf.astype(dtype), loc_target.astype(dtype), conf_target
+        options = {"loc_loss": loc_loss, "normalization": normalization, "mining_scope": mining_scope}
+        result = multibox_loss(*arrays, **options, mining_overflow=True, alpha=0.7)
+        images = [image_losses(*image, loc_loss) for image in zip(*arrays, result.hard_negatives)]
+        conf_value, loc_value = normalized_losses(images, normalization, num_priors=12)
+        tolerance = 1e-12 if dtype == np.float64 else 1e-5
+        assert result.conf == pytest.approx(conf_value, rel=tolerance)
+        assert result.loc == pytest.approx(loc_value, rel=tolerance)
+        assert result.value == pytest.approx(conf_value + 0.7 * loc_value, rel=tolerance)
+        assert result.dloc.dtype == result.dconf.dtype == dtype
+
+
 class TestGradients:
     """Gradients against central differences of the value itself."""
 
-    @pytest.mark.parametrize("options", [{}, {"alpha": 0.3}, {"neg_pos_ratio": 1}, {"min_negatives": 9}])
+    OPTIONS = ({}, {"alpha": 0.3}, {"neg_pos_ratio": 1}, {"min_negatives": 9}, {"mining_scope": "batch"})
+    OPTIONS += ({"mining_scope": "none"}, {"mining_overflow": True, "neg_pos_ratio": 5})
+    OPTIONS += tuple({"loc_loss": x, "normalization": name} for x in LOC_LOSSES for name in NORMALIZATIONS)
+
+    @pytest.mark.parametrize("options", OPTIONS, ids=str)
     def test_multibox_loss(self, rng, options):
         loc, conf, loc_target, conf_target = random_batch(rng)
 
@@ -196,6 +347,26 @@ class TestGradients:
             return (upstream * smooth_l1(changed)[0]).sum()
 
         assert relative_error(gradient, numerical_gradient(weighted_loss, difference)) < 1e-6
+
+    def test_a_prior_that_is_counted_twice_has_twice_the_gradient(self, rng):
+        loc, conf, loc_target, conf_target = random_batch(rng, num_images=1)
+        conf_target[0, 2:] = 1
+        once = multibox_loss(loc, conf, loc_target, conf_target)
+        twice = multibox_loss(loc, conf, loc_target, conf_target, mining_overflow=True)
+        times = 1 + (conf_target > 0)
+        np.testing.assert_allclose(twice.dconf, times[..., None] * once.dconf, rtol=1e-14)
+        np.testing.assert_array_equal(twice.dloc, once.dloc)
+
+    def test_l1(self, rng):
+        difference = rng.choice([-2.5, -0.7, 0.4, 1.9], (6, 4))
+        upstream = rng.normal(size=(6, 4))
+
+        def weighted_loss(changed):
+            return (upstream * l1(changed)[0]).sum()
+
+        gradient = upstream * l1(difference)[1]
+        assert relative_error(gradient, numerical_gradient(weighted_loss, difference)) < 1e-6
+        assert l1(np.zeros(1))[1] == 0
 
     def test_rows_of_the_logit_gradient_sum_to_zero(self, rng):
         dconf = multibox_loss(*random_batch(rng)).dconf
@@ -257,8 +428,9 @@ class TestSmoothL1:
         np.testing.assert_array_equal(slope, [-1, -1, -0.5, 0, 0.5, 1, 1])
 
     def test_it_is_not_the_absolute_value(self):
-        """A loss that is called smooth L1 elsewhere is |x|: its value at 1/2 would be 1/2, not 1/8."""
+        """A loss that is called smooth L1 elsewhere is |x|: its value at 1/2 is 1/2, not 1/8."""
         assert smooth_l1(np.array([0.5]))[0] == 0.125
+        assert l1(np.array([0.5]))[0] == 0.5
 
 
 class TestArrays:

@@ -1,4 +1,4 @@
-"""Matching: golden examples, five other implementations, a slow twin, and every rule's own vice."""
+"""Matching: golden examples, six other implementations, a slow twin, and every rule's own vice."""
 
 import functools
 import subprocess
@@ -23,7 +23,7 @@ SCENES = split(NUMBERS["gts"], NUMBERS["gt_offsets"])
 TIE_FREE = np.flatnonzero(NUMBERS["tie_free"]).tolist()
 WITH_TIES = np.flatnonzero(~NUMBERS["tie_free"]).tolist()
 
-# Which implementation does what the rule says. The two of "argmax" cannot run without objects (-3).
+# Which implementation does what the rule says. From "argmax" on they cannot run without objects (-3).
 PEERS = [
     ("bipartite", "caffe"),
     ("bipartite", "ccv"),
@@ -31,7 +31,10 @@ PEERS = [
     ("argmax", "tv"),
     ("torchvision", "amd"),
     ("torchvision", "tv"),
+    ("argmax", "luf"),
+    ("d2l", "d2l"),
 ]
+UNION_EPSILON = {"luf": 1e-5}
 
 
 def scene_name(case):
@@ -56,7 +59,8 @@ class TestOtherImplementations:
         expected = NUMBERS[f"idx_{peer}"][case]
         if (expected == -3).all():
             expected = np.full(8732, matching.BACKGROUND)
-        np.testing.assert_array_equal(matching.match(SCENES[case], SSD300_PRIORS, rule=rule), expected)
+        options = {"rule": rule, "union_epsilon": UNION_EPSILON.get(peer, 0)}
+        np.testing.assert_array_equal(matching.match(SCENES[case], SSD300_PRIORS, **options), expected)
 
     @pytest.mark.parametrize("case", range(len(SCENES)), ids=scene_name)
     def test_caffes_bipartite_stage_alone(self, case):
@@ -73,7 +77,8 @@ class TestOtherImplementations:
     @pytest.mark.parametrize("case", range(int(NUMBERS["n_small"])))
     def test_hand_sized_priors(self, case, rule, peer):
         gt_xyxy, priors_cxcywh = NUMBERS[f"small{case}_gts"], NUMBERS[f"small{case}_priors"]
-        matched_gt = matching.match(gt_xyxy, priors_cxcywh, rule=rule)
+        options = {"rule": rule, "union_epsilon": UNION_EPSILON.get(peer, 0)}
+        matched_gt = matching.match(gt_xyxy, priors_cxcywh, **options)
         np.testing.assert_array_equal(matched_gt, NUMBERS[f"small{case}_{peer}"])
 
     @pytest.mark.parametrize("peer", ["caffe", "ccv"])
@@ -96,17 +101,37 @@ class TestOtherImplementations:
         np.testing.assert_allclose(ours[in_both], theirs[in_both], atol=2e-6)
 
 
-class TestSlowTwin:
-    """The twin works on IoU matrices, so that it can be checked where peers were fed a matrix."""
+@pytest.fixture
+def match_iou(monkeypatch):
+    """A function that matches by a matrix of IoUs instead of boxes, as peers were made to do."""
 
-    @pytest.mark.parametrize(("rule", "peer"), [(r, p) for r, p in PEERS if p != "caffe"])
+    def match_matrix_of_ours(iou, rule):
+        monkeypatch.setattr(boxes, "iou", lambda priors_xyxy, gt_xyxy: iou.copy())
+        monkeypatch.setattr(matching.kernel, "RULES", {})  # which never make a matrix
+        return matching.match(np.zeros((iou.shape[1], 4)), np.zeros((len(iou), 4)), rule=rule)
+
+    return match_matrix_of_ours
+
+
+class TestMatrices:
+    @pytest.mark.parametrize(("rule", "peer"), [(r, p) for r, p in PEERS if p not in ("caffe", "luf")])
     @pytest.mark.parametrize("case", range(int(NUMBERS["n_mat"])))
-    def test_the_twin_on_the_peers_matrices(self, case, rule, peer):
-        np.testing.assert_array_equal(
-            match_matrix(NUMBERS[f"mat{case}_iou"], rule), NUMBERS[f"mat{case}_{peer}"]
-        )
+    def test_the_peers_matrices(self, case, rule, peer, match_iou):
+        iou, expected = NUMBERS[f"mat{case}_iou"], NUMBERS[f"mat{case}_{peer}"]
+        np.testing.assert_array_equal(match_matrix(iou, rule), expected)  # the slow twin
+        np.testing.assert_array_equal(match_iou(iou, rule), expected)
 
-    def test_the_matrix_that_loses_an_object(self):
+    @pytest.mark.parametrize(
+        ("rule", "expected"),
+        [
+            ("bipartite", [0, 2, -1, 1]),
+            ("d2l", [0, 2, -1, 1]),
+            ("argmax", [1, 2, -1, -1]),
+            ("torchvision", [1, 2, -1, -1]),
+            ("threshold", [0, 2, -1, -1]),
+        ],
+    )
+    def test_the_matrix_that_loses_an_object(self, rule, expected, match_iou):
         """Ground truths 0 and 1 both prefer prior 0; the arg-max rule then forgets ground truth 0."""
         iou = np.array(
             [
@@ -115,9 +140,11 @@ class TestSlowTwin:
                 [0.5378, 0.8868, 0.2474, 0.1279],
             ]
         ).T
-        np.testing.assert_array_equal(match_matrix(iou, "bipartite"), [0, 2, -1, 1])
-        np.testing.assert_array_equal(match_matrix(iou, "argmax"), [1, 2, -1, -1])
+        np.testing.assert_array_equal(match_matrix(iou, rule), expected)
+        np.testing.assert_array_equal(match_iou(iou, rule), expected)
 
+
+class TestSlowTwin:
     @pytest.mark.parametrize("rule", matching.RULES)
     @pytest.mark.parametrize("case", range(1, len(SCENES)), ids=scene_name)
     def test_ssd300_scene(self, case, rule):
@@ -143,12 +170,16 @@ def grid_boxes(min_count, max_count):
 
 
 @given(
-    grid_boxes(0, 6), grid_boxes(1, 10), st.sampled_from(list(matching.RULES)), st.sampled_from([0.3, 0.5, 2])
+    grid_boxes(0, 6),
+    grid_boxes(1, 10),
+    st.sampled_from(list(matching.RULES)),
+    st.sampled_from([0.25, 0.3, 0.5, 2]),
+    st.booleans(),
 )
 @settings(max_examples=200)
-def test_twin_on_random_boxes_with_ties(gt_xyxy, priors_xyxy, rule, iou_threshold):
-    matched_gt = matching.match(gt_xyxy, boxes.xyxy_to_cxcywh(priors_xyxy), iou_threshold, rule)
-    expected = match_matrix(exact_iou_matrix(priors_xyxy, gt_xyxy), rule, iou_threshold)
+def test_twin_on_random_boxes_with_ties(gt_xyxy, priors_xyxy, rule, iou_threshold, strict):
+    matched_gt = matching.match(gt_xyxy, boxes.xyxy_to_cxcywh(priors_xyxy), iou_threshold, rule, strict)
+    expected = match_matrix(exact_iou_matrix(priors_xyxy, gt_xyxy), rule, iou_threshold, strict)
     np.testing.assert_array_equal(matched_gt, expected)
 
 
@@ -279,6 +310,94 @@ class TestConflict:
         np.testing.assert_array_equal(matching.match(long_and_short, priors_cxcywh), [0, 1])
 
 
+class TestStrict:
+    """A square is a prior and an object; its left half is the other prior, and overlaps it by exactly .5."""
+
+    PRIORS_CXCYWH = boxes.xyxy_to_cxcywh(np.array([[0.0, 0.0, 0.5, 0.5], [0.0, 0.0, 0.25, 0.5]]))
+    GT_XYXY = np.array([[0.0, 0.0, 0.5, 0.5]])
+
+    @pytest.mark.parametrize("rule", matching.RULES)
+    def test_more_than_the_threshold(self, rule):
+        """The paper's "higher than"; Caffe's is >=."""
+        for strict, expected in ((False, [0, 0]), (True, [0, -1])):
+            why = matching.explain(self.GT_XYXY, self.PRIORS_CXCYWH, rule=rule, strict=strict)
+            np.testing.assert_array_equal(why.matched_gt, expected)
+            matched_gt = matching.match(self.GT_XYXY, self.PRIORS_CXCYWH, rule=rule, strict=strict)
+            np.testing.assert_array_equal(matched_gt, expected)
+            batch = matching.match_batch([self.GT_XYXY], self.PRIORS_CXCYWH, rule=rule, strict=strict)
+            np.testing.assert_array_equal(batch, [expected])
+
+    def test_a_forced_match_needs_no_threshold(self):
+        matched_gt = matching.match(self.GT_XYXY, self.PRIORS_CXCYWH, 1.0, strict=True)
+        np.testing.assert_array_equal(matched_gt, [0, -1])
+        np.testing.assert_array_equal(
+            matching.match(self.GT_XYXY, self.PRIORS_CXCYWH, 1.0, "threshold", strict=True), [-1, -1]
+        )
+
+    def test_the_sentence(self):
+        why = matching.explain(self.GT_XYXY, self.PRIORS_CXCYWH, 0.49, strict=True)
+        assert why.describe(1) == "prior 1: matched, best IoU 0.500 with ground truth 0 > 0.49"
+
+
+class TestUnionEpsilon:
+    """lufficc adds 1e-5 to the area of the union, in units of the whole image."""
+
+    @pytest.mark.parametrize(("side", "expected"), [(0.02, 0.4878), (0.05, 0.498), (1, 0.499995)])
+    def test_the_iou_of_a_square_and_its_half(self, side, expected):
+        prior_cxcywh = np.array([[0.5, 0.5, side, side]])
+        half = boxes.cxcywh_to_xyxy(np.array([[0.5, 0.5, side / 2, side]]))
+        _, best_iou, _ = matching.best_overlaps(half, prior_cxcywh, union_epsilon=1e-5)
+        assert best_iou[0] == pytest.approx(side**2 / 2 / (side**2 + 1e-5), rel=1e-12)
+        assert best_iou[0] == pytest.approx(expected, abs=1e-4)
+        assert matching.best_overlaps(half, prior_cxcywh)[1][0] == pytest.approx(0.5, rel=1e-12)
+
+    def test_exactly_half_is_a_miss(self):
+        options = {"rule": "threshold", "union_epsilon": 1e-5}
+        gt_xyxy, priors_cxcywh = TestStrict.GT_XYXY, TestStrict.PRIORS_CXCYWH
+        np.testing.assert_array_equal(matching.match(gt_xyxy, priors_cxcywh, **options), [0, -1])
+        why = matching.explain(gt_xyxy, priors_cxcywh, **options)
+        np.testing.assert_array_equal(why.matched_gt, [0, -1])
+        np.testing.assert_array_equal(
+            matching.match_batch([gt_xyxy, gt_xyxy], priors_cxcywh, **options), [[0, -1]] * 2
+        )
+
+    def test_boxes_without_area(self):
+        nothing = np.array([[0.5, 0.5, 0.5, 0.5]])
+        matched_gt = matching.match(nothing, np.array([[0.5, 0.5, 0.0, 0.0]]), union_epsilon=1e-5)
+        np.testing.assert_array_equal(matched_gt, [-1])
+
+
+class TestWhoOverlapsNothing:
+    """Objects 0 and 2 overlap no prior, object 1 is prior 0."""
+
+    PRIORS_CXCYWH = np.array([[0.1, 0.1, 0.2, 0.2], [0.5, 0.1, 0.2, 0.2], [0.9, 0.1, 0.2, 0.2]])
+    GT_XYXY = np.array([[0.1, 0.6, 0.2, 0.7], [0.0, 0.0, 0.2, 0.2], [0.5, 0.8, 0.6, 0.9]])
+
+    @pytest.mark.parametrize(
+        ("rule", "expected"),
+        [
+            ("bipartite", [1, -1, -1]),
+            ("d2l", [1, 0, 2]),  # each forces the lowest prior that is left
+            ("argmax", [2, -1, -1]),  # all three want prior 0
+            ("threshold", [1, -1, -1]),
+        ],
+    )
+    def test_it_depends_on_the_rule(self, rule, expected):
+        matched_gt = matching.match(self.GT_XYXY, self.PRIORS_CXCYWH, rule=rule)
+        np.testing.assert_array_equal(matched_gt, expected)
+
+    def test_d2l_takes_a_prior_from_whoever_reached_the_threshold(self):
+        """Prior 0 overlaps object 0 by .8, but is the only one left for object 1."""
+        priors_cxcywh = boxes.xyxy_to_cxcywh(np.array([[0.0, 0, 4, 1], [0.0, 0, 5, 1]]))
+        gt_xyxy = np.array([[0.0, 0, 5, 1], [7.0, 0, 8, 1]])
+        np.testing.assert_array_equal(matching.match(gt_xyxy, priors_cxcywh, rule="d2l"), [1, 0])
+        np.testing.assert_array_equal(matching.match(gt_xyxy, priors_cxcywh), [0, 0])
+
+    def test_d2l_with_more_objects_than_priors(self):
+        matched_gt = matching.match(self.GT_XYXY, self.PRIORS_CXCYWH[:2], rule="d2l")
+        np.testing.assert_array_equal(matched_gt, [1, 0])
+
+
 class TestTies:
     def test_lowest_prior_first(self):
         twice_the_same = np.array([[0.5, 0.5, 0.5, 0.5]] * 3)
@@ -298,7 +417,7 @@ class TestTies:
         np.testing.assert_array_equal(matching.match(gt_xyxy, priors_cxcywh), [0, 1])
 
     def test_exactly_half_is_matched(self):
-        """Caffe's >=. The paper's words, "higher than", would leave the second prior out."""
+        """Caffe's >=."""
         priors_cxcywh = boxes.xyxy_to_cxcywh(np.array([[0.0, 0.0, 0.5, 0.5], [0.0, 0.0, 0.5, 0.25]]))
         gt_xyxy = np.array([[0.0, 0.0, 0.5, 0.5]])
         why = matching.explain(gt_xyxy, priors_cxcywh)
@@ -382,10 +501,10 @@ def test_200_objects_on_ssd512_need_no_iou_matrix():
         start = rng.uniform(0, 0.9, (200, 2))
         gt_xyxy = np.hstack([start, start + rng.uniform(0.02, 0.5, (200, 2))])
         priors_cxcywh = prior_boxes(SSD512_VOC)
-        for rule in matching.RULES:
+        for rule in matching.kernel.RULES:
             matching.match(gt_xyxy[:1], priors_cxcywh, rule=rule)  # compiles
         before = peak()
-        for rule in matching.RULES:
+        for rule in matching.kernel.RULES:
             matching.match(gt_xyxy, priors_cxcywh, rule=rule)
         print(peak() - before)
     """

@@ -9,7 +9,7 @@ from twins import hard_negatives_of_image
 
 from minissd.errors import InputError
 from minissd.loss import softmax_cross_entropy
-from minissd.mining import hard_negatives
+from minissd.mining import SCOPES, hard_negatives
 
 NUMBERS = copied_numbers("loss")
 
@@ -69,18 +69,29 @@ def test_of_equal_losses_the_lowest_prior():
     assert mined([2, 2, 2, 2, 2, 2], [0, 0, 1, 0, 0, 0]) == [0, 1, 3]
 
 
-@given(st.data(), st.integers(1, 4), st.integers(1, 12), st.sampled_from([0, 0.5, 1, 3]), st.integers(0, 3))
-def test_twin_on_losses_with_ties(data, num_images, num_priors, neg_pos_ratio, min_negatives):
+@given(
+    st.data(),
+    st.integers(1, 4),
+    st.integers(1, 12),
+    st.sampled_from([0, 0.5, 1, 3]),
+    st.integers(0, 3),
+    st.booleans(),
+)
+def test_twin_on_losses_with_ties(data, num_images, num_priors, neg_pos_ratio, min_negatives, overflow):
     def table(values):
         row = st.lists(values, min_size=num_priors, max_size=num_priors)
         return np.array(data.draw(st.lists(row, min_size=num_images, max_size=num_images)))
 
     conf_loss, positive = table(st.sampled_from([0.0, 0.5, 1.0, 1.5])), table(st.booleans())
-    selected = hard_negatives(conf_loss, positive, neg_pos_ratio, min_negatives)
+    options = {"neg_pos_ratio": neg_pos_ratio, "min_negatives": min_negatives, "overflow": overflow}
+    selected = hard_negatives(conf_loss, positive, **options)
     assert selected.dtype == bool
     for n in range(num_images):
-        expected = hard_negatives_of_image(conf_loss[n], positive[n], neg_pos_ratio, min_negatives)
+        expected = hard_negatives_of_image(conf_loss[n], positive[n], **options)
         assert set(np.flatnonzero(selected[n])) == expected
+    together = hard_negatives(conf_loss, positive, **options, scope="batch")
+    expected = hard_negatives_of_image(conf_loss.ravel(), positive.ravel(), **options)
+    assert set(np.flatnonzero(together)) == expected
 
 
 def test_an_image_does_not_depend_on_its_batch(rng):
@@ -98,10 +109,78 @@ def test_an_image_does_not_depend_on_its_batch(rng):
         )
 
 
-def test_inputs_are_unchanged(rng):
-    conf_loss, positive = rng.exponential(size=(2, 50)), rng.random((2, 50)) < 0.2
+class TestOverflow:
+    """torchvision's ranking goes on into the positives, whose loss it has set to minus infinity."""
+
+    def test_the_positives_come_after_the_negatives_the_lowest_first(self):
+        assert mined([5, 9, 1, 2], [1, 1, 0, 0], overflow=True) == [0, 1, 2, 3]  # six wanted, four there
+        assert mined([5, 9, 1, 2], [1, 1, 0, 0], neg_pos_ratio=1.5, overflow=True) == [0, 2, 3]  # three
+        assert mined([5, 9, 1, 2], [1, 1, 1, 1], overflow=True) == [0, 1, 2, 3]
+
+    def test_it_changes_nothing_while_there_are_negatives(self, rng):
+        conf_loss, positive = rng.exponential(size=(4, 100)), rng.random((4, 100)) < 0.1
+        np.testing.assert_array_equal(
+            hard_negatives(conf_loss, positive, overflow=True), hard_negatives(conf_loss, positive)
+        )
+
+    @pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
+    def test_every_image_for_itself(self, dtype):
+        conf_loss = np.array([[5, 9, 1, 2], [4, 3, 2, 1]], dtype)
+        positive = np.array([[True, True, False, False], [False, False, False, True]])
+        expected = [[True] * 4, [True, True, True, False]]
+        np.testing.assert_array_equal(hard_negatives(conf_loss, positive, overflow=True), expected)
+
+
+class TestScopes:
+    CONF_LOSS = np.array([[0.0, 0.1, 0.2, 0.3, 0.4, 0.5], [5.0, 6.0, 7.0, 8.0, 9.0, 9.5]])
+    POSITIVE = np.array([[True, False, False, False, False, False], [False] * 6])
+
+    def test_the_hardest_of_the_batch(self):
+        """Keras and balancap: the one positive of the first image brings three negatives of the second."""
+        expected = [[False] * 6, [False, False, False, True, True, True]]
+        np.testing.assert_array_equal(hard_negatives(self.CONF_LOSS, self.POSITIVE, scope="batch"), expected)
+
+    def test_the_batch_counts_in_all(self, rng):
+        """min(r n, all negatives); the image with five positives of six would have one negative by itself."""
+        positive = np.array([[True] * 5 + [False], [False] * 6])
+        conf_loss = rng.exponential(size=(2, 6))
+        for ratio, expected in ((0.5, 2), (1, 5), (3, 7)):
+            selected = hard_negatives(conf_loss, positive, ratio, scope="batch")
+            assert selected.sum() == expected
+            assert not (selected & positive).any()
+        selected = hard_negatives(conf_loss, positive & False, min_negatives=4, scope="batch")
+        assert selected.sum() == 4  # Keras' n_neg_min
+
+    def test_a_batch_of_one_image_is_an_image(self, rng):
+        conf_loss, positive = rng.exponential(size=(1, 100)), rng.random((1, 100)) < 0.1
+        for overflow in (False, True):
+            np.testing.assert_array_equal(
+                hard_negatives(conf_loss, positive, scope="batch", overflow=overflow),
+                hard_negatives(conf_loss, positive, overflow=overflow),
+            )
+
+    def test_no_choice(self):
+        """Dive into Deep Learning: all that is background is learned."""
+        selected = hard_negatives(self.CONF_LOSS, self.POSITIVE, scope="none")
+        np.testing.assert_array_equal(selected, ~self.POSITIVE)
+
+    @pytest.mark.parametrize("scope", SCOPES)
+    @pytest.mark.parametrize("shape", [(0, 5), (3, 0), (2, 5)])
+    def test_shapes(self, scope, shape):
+        selected = hard_negatives(np.zeros(shape), np.zeros(shape, int), scope=scope)
+        assert (selected.shape, selected.dtype) == (shape, bool)
+
+    def test_an_unknown_one(self):
+        with pytest.raises(InputError, match=r"scope: no mining scope 'epoch' \(choose one of image, batch"):
+            hard_negatives(self.CONF_LOSS, self.POSITIVE, scope="epoch")
+
+
+@pytest.mark.parametrize("scope", SCOPES)
+@pytest.mark.parametrize("overflow", [False, True])
+def test_inputs_are_unchanged(rng, scope, overflow):
+    conf_loss, positive = rng.exponential(size=(2, 50)), rng.random((2, 50)) < 0.4
     before = conf_loss.copy(), positive.copy()
-    hard_negatives(conf_loss, positive)
+    hard_negatives(conf_loss, positive, scope=scope, overflow=overflow)
     np.testing.assert_array_equal(conf_loss, before[0])
     np.testing.assert_array_equal(positive, before[1])
 
@@ -113,6 +192,7 @@ def test_negatives_of_other_implementations(case):
     selected = hard_negatives(conf_loss, batch.conf_target > 0)
     np.testing.assert_array_equal(selected.sum(axis=1), batch.expected["num_neg"])
     np.testing.assert_array_equal(selected.sum(axis=1), batch.expected["caffe_num_neg"])
+    np.testing.assert_array_equal(selected.sum(axis=1), batch.expected["amd_num_neg"])
     expected = split(batch.expected["neg_idx"], batch.expected["neg_offsets"])
     for n, image in enumerate(expected):
         np.testing.assert_array_equal(np.flatnonzero(selected[n]), image)

@@ -31,6 +31,24 @@ class TestOtherImplementations:
             kept = nms(numbers[f"case{case}_boxes"], numbers[f"case{case}_scores"], numbers["thr"][case])
             np.testing.assert_array_equal(kept, numbers[f"case{case}_keep_{peer}"], err_msg=f"case {case}")
 
+    def test_the_best_two_hundred_of_amdegroot(self, reference):
+        numbers, cases = reference
+        for case in cases:
+            boxes_xyxy, scores = numbers[f"case{case}_boxes"], numbers[f"case{case}_scores"]
+            kept = nms(boxes_xyxy, scores, numbers["thr"][case], top_k=200)
+            np.testing.assert_array_equal(
+                kept, numbers[f"case{case}_keep_amd_top200"], err_msg=f"case {case}"
+            )
+
+    def test_the_last_pixel_of_py_faster_rcnn(self, reference):
+        """Where the last row and column belong to a box, it ends one pixel later."""
+        numbers, cases = reference
+        for case in cases:
+            boxes_xyxy = numbers[f"case{case}_boxes"].astype(np.float64) + np.array([0, 0, 1, 1])
+            kept = nms(boxes_xyxy, numbers[f"case{case}_scores"], numbers["thr"][case])
+            expected = numbers[f"case{case}_keep_frcnn_plus1"]
+            np.testing.assert_array_equal(kept, expected, err_msg=f"case {case}")
+
     def test_caffes_score_threshold_and_top_k(self, reference):
         numbers, cases = reference
         for case in cases:
@@ -40,12 +58,24 @@ class TestOtherImplementations:
             expected = numbers[f"case{case}_keep_caffe_top100_score03"]
             np.testing.assert_array_equal(candidates[kept], expected, err_msg=f"case {case}")
 
-    @pytest.mark.parametrize("peer", ["tv", "amd", "opencv", "caffe"])
-    def test_a_box_at_exactly_the_threshold_is_kept(self, peer):
-        """chainercv suppresses it; py-faster-rcnn, with its extra pixel, sees another IoU."""
+    @pytest.mark.parametrize(
+        ("peer", "last_pixel", "inclusive"),
+        [
+            ("tv", 0, False),
+            ("amd", 0, False),
+            ("opencv", 0, False),
+            ("caffe", 0, False),
+            ("ccv", 0, True),
+            ("frcnn_py", 1, False),
+            ("frcnn_cython", 1, True),
+        ],
+    )
+    def test_a_box_at_exactly_the_threshold(self, peer, last_pixel, inclusive):
+        """Most keep it. py-faster-rcnn counts the last pixel, and its two versions differ."""
         numbers = copied_numbers("nms")
         for kind in ("plain", "plus1"):  # IoU 1/2 as it is, and with one more pixel per side
-            kept = nms(numbers[f"edge_{kind}_boxes"], numbers["edge_scores"], float(numbers["edge_thr"]))
+            boxes_xyxy = numbers[f"edge_{kind}_boxes"] + np.array([0, 0, last_pixel, last_pixel])
+            kept = nms(boxes_xyxy, numbers["edge_scores"], float(numbers["edge_thr"]), inclusive=inclusive)
             np.testing.assert_array_equal(kept, numbers[f"edge_{kind}_{peer}"])
         assert boxes.iou(*np.split(numbers["edge_plain_boxes"][:2], 2))[0, 0] == 0.5
 
@@ -93,6 +123,18 @@ class TestByHand:
         np.testing.assert_allclose(boxes.iou(boxes_xyxy[:1], boxes_xyxy[1:])[0], [0.737, 0.545, 0], atol=5e-4)
         assert nms(boxes_xyxy, np.array([0.9, 0.8, 0.7, 0.9]), 0.5).tolist() == [0, 3]
 
+    def test_inclusive(self):
+        """The threshold is the very IoU of the pair."""
+        overlap = boxes.iou(self.BOXES_XYXY[:1], self.BOXES_XYXY[1:2])[0, 0]
+        pair, scores = self.BOXES_XYXY[:2], self.SCORES[:2]
+        assert nms(pair, scores, overlap).tolist() == [0, 1]
+        assert nms(pair, scores, overlap, inclusive=True).tolist() == [0]
+        assert suppressed_by(pair, scores, overlap, inclusive=True).tolist() == [-1, 0]
+        assert nms(pair, scores, np.nextafter(overlap, 1), inclusive=True).tolist() == [0, 1]
+        apart = np.array([[0.0, 0, 1, 1], [5.0, 0, 6, 1]])
+        assert nms(apart, scores, 0).tolist() == [0, 1]
+        assert nms(apart, scores, 0, inclusive=True).tolist() == [0]  # an IoU of 0 reaches 0
+
     def test_who_suppressed_whom(self):
         assert suppressed_by(self.BOXES_XYXY, self.SCORES, 0.3).tolist() == [-1, 0, -1, -1]
         assert suppressed_by(self.BOXES_XYXY, self.SCORES, 0.3, top_k=2).tolist() == [-1, 0, -2, -2]
@@ -119,16 +161,17 @@ def test_of_equal_scores_the_lower_index_comes_first():
     assert nms(apart, np.array([0.5, 0.7, 0.5, 0.7]), top_k=3).tolist() == [1, 3, 0]
 
 
-@given(grid_boxes(min_count=0, max_count=10), st.data(), st.sampled_from([0.25, 0.45, 0.5, 1]))
+@given(grid_boxes(min_count=0, max_count=10), st.data(), st.sampled_from([0.25, 0.45, 0.5, 1]), st.booleans())
 @settings(max_examples=200)
-def test_twin_on_random_boxes_with_ties(boxes_xyxy, data, iou_threshold):
+def test_twin_on_random_boxes_with_ties(boxes_xyxy, data, iou_threshold, inclusive):
     count = len(boxes_xyxy)
     some_scores = st.lists(st.sampled_from([0.2, 0.4, 0.6, 0.8]), min_size=count, max_size=count)
     scores = np.array(data.draw(some_scores))
-    expected = suppress(boxes_xyxy, scores, iou_threshold)
-    assert nms(boxes_xyxy, scores, iou_threshold).tolist() == list(expected)
+    just_below = np.nextafter(iou_threshold, 0)  # these thresholds are exact, and no IoU lies between
+    expected = suppress(boxes_xyxy, scores, just_below if inclusive else iou_threshold)
+    assert nms(boxes_xyxy, scores, iou_threshold, inclusive=inclusive).tolist() == list(expected)
 
-    suppressor = suppressed_by(boxes_xyxy, scores, iou_threshold)
+    suppressor = suppressed_by(boxes_xyxy, scores, iou_threshold, inclusive=inclusive)
     for kept, suppressed in expected.items():
         assert suppressor[kept] == KEPT
         assert set(np.flatnonzero(suppressor == kept)) == suppressed

@@ -5,7 +5,7 @@ from html.parser import HTMLParser
 import pytest
 
 from minissd.errors import InputError
-from minissd.page import Section, write_page
+from minissd.page import Picture, Section, Table, write_page
 
 NASTY = """<script>alert("a & b")</script> 'x' $title"""
 
@@ -60,15 +60,25 @@ def test_sections_come_in_order_with_number_title_picture_and_sentence(tmp_path)
 
 def test_texts_are_texts_and_not_html(tmp_path):
     picture = """a"b<c>&'.png"""
-    write_page(tmp_path / "index.html", NASTY, NASTY, [Section(picture, NASTY, NASTY)])
+    more = [Table(NASTY, [NASTY], [[NASTY, NASTY]]), Picture(picture, NASTY, NASTY)]
+    write_page(tmp_path / "index.html", NASTY, NASTY, [Section(picture, NASTY, NASTY, NASTY, more)])
     reader = read(tmp_path / "index.html")
     assert "script" not in {tag for tag, _ in reader.tags}
     joined = {
-        tag: "".join(text for t, text in reader.texts if t == tag) for tag in ("title", "h1", "p", "h2", "a")
+        tag: "".join(text for t, text in reader.texts if t == tag)
+        for tag in ("title", "h1", "p", "h2", "a", "th", "td")
     }
-    assert joined == {"title": NASTY, "h1": NASTY, "p": NASTY * 2, "h2": "1. " + NASTY, "a": NASTY}
-    assert attributes(reader, "img", "src") == [picture]
-    assert attributes(reader, "img", "alt") == [NASTY]
+    assert joined == {
+        "title": NASTY,
+        "h1": NASTY,
+        "p": NASTY * 4,
+        "h2": "1. " + NASTY,
+        "a": NASTY,
+        "th": NASTY * 2,
+        "td": NASTY,
+    }
+    assert attributes(reader, "img", "src") == [picture] * 2
+    assert attributes(reader, "img", "alt") == [NASTY] * 2
     assert attributes(reader, "a", "href") == ["#" + attributes(reader, "section", "id")[0]]
 
 
@@ -76,6 +86,25 @@ def test_letters_of_all_languages(tmp_path):
     write_page(tmp_path / "index.html", "Übersicht × 梨", "", [])
     assert "Übersicht × 梨" in (tmp_path / "index.html").read_bytes().decode("utf-8")
     assert ("meta", {"charset": "utf-8"}) in read(tmp_path / "index.html").tags
+
+
+def test_more_pictures_and_tables_follow_the_first_picture(tmp_path):
+    table = Table("Rows:", ("fruit", "price"), [("apple", "2"), ("pear", "3")])
+    more = [table, Picture("b.png", "Another.", "a pear")]
+    sections = [Section("a.png", "Title", "First.", "an apple", more), Section("c.png", "Last", "End.")]
+    write_page(tmp_path / "index.html", "T", "I", sections)
+    reader = read(tmp_path / "index.html")
+    shown = [
+        tag if tag == "table" else values["src"] for tag, values in reader.tags if tag in ("img", "table")
+    ]
+    assert shown == ["a.png", "table", "b.png", "c.png"]
+    assert attributes(reader, "img", "alt") == ["an apple", "a pear", "Last"]
+    assert [text for tag, text in reader.texts if tag == "p"] == ["I", "First.", "Rows:", "Another.", "End."]
+    cells = [(tag, text) for tag, text in reader.texts if tag in ("th", "td")]
+    expected = ["th", "fruit", "th", "price", "th", "apple", "td", "2", "th", "pear", "td", "3"]
+    assert cells == list(zip(expected[::2], expected[1::2]))
+    assert attributes(reader, "th", "scope") == ["col", "col", "row", "row"]
+    assert len(attributes(reader, "section", "id")) == 2
 
 
 def test_nothing_is_fetched_from_elsewhere(tmp_path):

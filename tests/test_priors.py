@@ -7,9 +7,18 @@ import pytest
 from reference_numbers import copied_numbers
 
 from minissd import boxes
-from minissd.config import CONFIGS, SSD300_COCO, SSD300_VOC, SSD512_COCO, SSD512_VOC, SSDConfig
+from minissd.config import CONFIGS, SSD300_COCO, SSD300_VOC, SSD512_COCO, SSD512_VOC, TINY, SSDConfig
 from minissd.errors import InputError
-from minissd.priors import cell_shapes, map_priors, official_sizes, paper_scales, prior_boxes
+from minissd.priors import (
+    CLIPS,
+    cell_centers,
+    cell_shapes,
+    integer_sizes,
+    map_priors,
+    official_sizes,
+    paper_scales,
+    prior_boxes,
+)
 
 # A map of 10 x 10 cells on an image of 100 pixels; min 4, max 9: sqrt(4 * 9) = 6 without rounding.
 SMALL = SSDConfig(
@@ -25,10 +34,26 @@ SMALL = SSDConfig(
 )
 
 
-def with_whole_pixels(config):
-    """The configuration as Caffe's layer reads it: since 2016 it casts the sizes to integers."""
-    sizes = {name: tuple(int(size) for size in getattr(config, name)) for name in ("min_sizes", "max_sizes")}
-    return dataclasses.replace(config, **sizes)
+# sgrvinod's: scales .1, .2, .375, .55, .725, .9, and a last large square of the whole image, sqrt(.9 / .9).
+SGRVINOD = dataclasses.replace(
+    cell_centers(SSD300_VOC),
+    min_sizes=(30, 60, 112.5, 165, 217.5, 270),
+    max_sizes=(60, 112.5, 165, 217.5, 270, 300 / 0.9),
+    aspect_ratios=((2, 0.5), *((2, 3, 0.5, 0.333),) * 3, (2, 0.5), (2, 0.5)),
+    flip=False,
+    clip="center_size",
+)
+
+# The TinySSD of Dive into Deep Learning gives both squares of a map: sqrt(min * max) is the larger one.
+SQUARES = np.array([[0.2, 0.272], [0.37, 0.447], [0.54, 0.619], [0.71, 0.79], [0.88, 0.961]]) * 256
+DIVE_INTO_DEEP_LEARNING = dataclasses.replace(
+    TINY,
+    feature_maps=(32, 16, 8, 4, 1),
+    steps=(8, 16, 32, 64, 256),
+    min_sizes=tuple(SQUARES[:, 0]),
+    max_sizes=tuple(SQUARES[:, 1] ** 2 / SQUARES[:, 0]),
+    aspect_ratios=((2,),) * 5,
+)
 
 
 @pytest.fixture(params=["copied rows", "complete"])
@@ -38,7 +63,8 @@ def reference(request, shared_numbers):
         numbers = shared_numbers("priors")
         return lambda key, num_priors: (np.arange(num_priors), numbers[key])
     numbers = copied_numbers("priors")
-    return lambda key, num_priors: (numbers["rows300" if num_priors == 8732 else "rows512"], numbers[key])
+    rows = {8732: numbers["rows300"], 24564: numbers["rows512"], 5444: np.arange(5444)}
+    return lambda key, num_priors: (rows[num_priors], numbers[key])
 
 
 class TestOtherImplementations:
@@ -58,10 +84,11 @@ class TestOtherImplementations:
         ("key", "config"),
         [
             ("caffe_voc300_xyxy_f32", SSD300_VOC),
-            ("caffe_voc512_xyxy_f32", with_whole_pixels(SSD512_VOC)),
+            ("caffe_voc512_xyxy_f32", integer_sizes(SSD512_VOC)),
+            ("d2l_tinyssd_xyxy_f32", DIVE_INTO_DEEP_LEARNING),
         ],
     )
-    def test_caffe_in_float32(self, reference, key, config):
+    def test_corners_in_float32(self, reference, key, config):
         rows, expected_xyxy = reference(key, config.num_priors)
         priors_xyxy = boxes.cxcywh_to_xyxy(prior_boxes(config))[rows]
         np.testing.assert_allclose(priors_xyxy, expected_xyxy, rtol=0, atol=2e-6)
@@ -72,24 +99,26 @@ class TestOtherImplementations:
         assert np.abs(difference[:, :2]).max() < 2e-6  # the centres agree
         assert 1 < np.abs(difference[:, 2:]).max() * 512 < 1.4  # pixels
 
-    def test_torchvision_uses_the_coco_sizes_and_clamps_only_sizes(self, reference):
-        rows, expected = reference("tv_ssd300_cxcywh_f32", 8732)
-        priors_cxcywh = prior_boxes(SSD300_COCO)[rows]
-        priors_cxcywh[:, 2:] = priors_cxcywh[:, 2:].clip(0, 1)
-        np.testing.assert_allclose(priors_cxcywh, expected, rtol=0, atol=2e-6)
+    @pytest.mark.parametrize(
+        ("key", "config", "clip"),
+        [
+            ("amd_voc300_clip_f32", SSD300_VOC, "center_size"),
+            ("tv_ssd300_cxcywh_f32", SSD300_COCO, "size"),  # torchvision's sizes are those of COCO
+            ("sgr_ssd300_f32", SGRVINOD, "center_size"),
+        ],
+    )
+    def test_limited_numbers(self, reference, key, config, clip):
+        rows, expected = reference(key, config.num_priors)
+        ours = prior_boxes(dataclasses.replace(config, clip=clip))[rows]
+        np.testing.assert_allclose(ours, expected, rtol=0, atol=2e-7)
+        cut = prior_boxes(dataclasses.replace(config, clip="corners"))[rows]
+        assert np.abs(cut - expected).max() > 0.1  # limiting centres and sizes is not cutting
 
     def test_lufficc_wrote_537_65_for_537_6(self, reference):
         rows, expected = reference("luf_voc512_f32", 24564)
         max_sizes = (*SSD512_VOC.max_sizes[:-1], 537.65)
         ours = prior_boxes(dataclasses.replace(SSD512_VOC, max_sizes=max_sizes))[rows]
         np.testing.assert_allclose(ours, expected, rtol=0, atol=2e-6)
-
-    def test_clamping_centres_and_sizes_is_not_cutting(self, reference):
-        rows, amdegroot = reference("amd_voc300_clip_f32", 8732)
-        unclipped = prior_boxes(SSD300_VOC)[rows]
-        np.testing.assert_allclose(unclipped.clip(0, 1), amdegroot, rtol=0, atol=2e-6)
-        clipped = prior_boxes(dataclasses.replace(SSD300_VOC, clip=True))[rows]
-        assert np.abs(clipped - amdegroot).max() > 0.1
 
     def test_caffes_own_test_map(self):
         expected_xyxy = copied_numbers("priors")["caffe_small_10x10_img100_xyxy_f32"]
@@ -122,6 +151,21 @@ class TestByHand:
             with_flipped = shapes[:2] + [shape for wide in shapes[2:] for shape in (wide, wide[::-1])]
             np.testing.assert_allclose(ours, with_flipped, atol=5e-4)
 
+    def test_caffes_own_test_map_clipped(self):
+        """Sizes 8 and sqrt(8 * 18) = 12 around (.05, .05); of the larger, .01 is cut off."""
+        config = dataclasses.replace(SMALL, min_sizes=(8,), max_sizes=(18,), clip=True)
+        priors_xyxy = boxes.cxcywh_to_xyxy(prior_boxes(config))
+        np.testing.assert_allclose(priors_xyxy[0], [0.01, 0.01, 0.09, 0.09], atol=1e-15)
+        np.testing.assert_allclose(priors_xyxy[1], [0, 0, 0.11, 0.11], atol=1e-15)
+
+    def test_ratios_without_their_reciprocals(self):
+        shapes = np.array(cell_shapes(30, 60, (2, 3, 0.5, 0.333), flip=False))
+        np.testing.assert_allclose(shapes[:, 0] / shapes[:, 1], [1, 1, 2, 3, 1 / 2, 0.333], rtol=1e-14)
+        same = cell_shapes(30, 60, (2, 0.5), flip=False), cell_shapes(30, 60, (2,))
+        np.testing.assert_allclose(*same, rtol=1e-14)
+        config = dataclasses.replace(SMALL, aspect_ratios=((3,),), flip=False)
+        assert prior_boxes(config).shape == (config.num_priors, 4) == (300, 4)
+
     def test_shapes_of_one_ratio_have_the_same_area(self):
         shapes = np.array(cell_shapes(30, 60, (2, 3)))
         np.testing.assert_allclose(shapes.prod(axis=1), [900, 1800, 900, 900, 900, 900], rtol=1e-14)
@@ -144,6 +188,9 @@ class TestByHand:
         (SSD300_VOC, (4443.946667, 4443.946667, 1510.429285, 1510.429285)),
         (SSD512_VOC, (12282, 12282, 3146.141697, 3146.141697)),
         (SSD512_COCO, (12282, 12282, 2192.471071, 2192.471071)),
+        # not symmetric because of .333
+        (dataclasses.replace(SGRVINOD, clip=False), (4366, 4366, 1516.829126, 1516.971763)),
+        (SGRVINOD, (4366, 4366, 1516.328590, 1516.471227)),
     ],
     ids=lambda value: getattr(value, "name", ""),
 )
@@ -167,14 +214,95 @@ def test_boxes_at_the_border(config, outside, on_border, over_border):
     assert ((priors_xyxy < -tolerance) | (priors_xyxy > 1 + tolerance)).any(axis=1).sum() == over_border
 
 
-def test_clip_cuts_the_corners_of_every_box_over_the_border():
-    config = dataclasses.replace(SSD300_VOC, clip=True)
-    unclipped, clipped = prior_boxes(SSD300_VOC), prior_boxes(config)
+@pytest.mark.parametrize("clip", [True, "corners"])
+def test_clip_cuts_the_corners_of_every_box_over_the_border(clip):
+    unclipped, clipped = prior_boxes(SSD300_VOC), prior_boxes(dataclasses.replace(SSD300_VOC, clip=clip))
     changed = (np.abs(clipped - unclipped) > 1e-12).any(axis=1)
     assert changed.sum() == 2869
     clipped_xyxy = boxes.cxcywh_to_xyxy(clipped)
     np.testing.assert_allclose(clipped_xyxy, boxes.cxcywh_to_xyxy(unclipped).clip(0, 1), atol=1e-15)
     assert (clipped[:, 2:] > 0).all()
+
+
+@pytest.mark.parametrize(
+    ("config", "clip", "centers", "sizes"),
+    # amdegroot's way moves the centres beyond the border back to it; torchvision's leaves them
+    [
+        (SSD300_VOC, "center_size", 114, 20),
+        (SSD300_COCO, "center_size", 114, 2),
+        (SSD300_COCO, "size", 0, 2),
+        (SSD300_VOC, False, 0, 0),
+    ],
+)
+def test_limiting_the_numbers_changes_few_boxes_and_cuts_none(config, clip, centers, sizes):
+    changed = prior_boxes(dataclasses.replace(config, clip=clip)) != prior_boxes(config)
+    assert changed[:, :2].any(axis=1).sum() == centers
+    assert changed[:, 2:].any(axis=1).sum() == sizes
+    assert changed.any(axis=1).sum() == centers + sizes
+
+
+def test_clips_by_hand():
+    """A box of 1.2 x .4 around (1.1, .5), and what each rule makes of it."""
+    box = np.array([[1.1, 0.5, 1.2, 0.4]])
+    expected = {
+        False: [1.1, 0.5, 1.2, 0.4],
+        "corners": [0.75, 0.5, 0.5, 0.4],  # x from .5 to 1.7
+        "center_size": [1, 0.5, 1, 0.4],
+        "size": [1.1, 0.5, 1, 0.4],
+    }
+    for clip, limited in expected.items():
+        np.testing.assert_allclose(CLIPS[clip](box), [limited], rtol=1e-14)
+    assert set(CLIPS) == {*expected, True}
+    np.testing.assert_array_equal(box, [[1.1, 0.5, 1.2, 0.4]])
+
+
+def test_an_unknown_clip():
+    config = dataclasses.replace(SMALL, clip="border")
+    with pytest.raises(InputError, match=r"small: clip is 'border' .choose one of False, True, 'corners'"):
+        prior_boxes(config)
+
+
+class TestCenters:
+    def test_of_each_map_of_ssd300(self):
+        """They run from half a step to the last step; 38 * 8, 10 * 32 and 5 * 64 pixels are not 300."""
+        first = [0.013333, 0.026667, 0.053333, 0.106667, 0.166667, 0.5]
+        last = [1.0, 0.986667, 1.013333, 0.96, 0.833333, 0.5]
+        for k in range(6):
+            centers = map_priors(SSD300_VOC, k)[:, :2]
+            np.testing.assert_allclose([centers.min(), centers.max()], [first[k], last[k]], atol=5e-7)
+
+    def test_in_the_middle_of_the_cells(self):
+        """The paper's (i + .5) / |f_k|; it moves the last centres by up to 19 pixels."""
+        paper = cell_centers(SSD300_VOC)
+        farthest = [3.95, 3.89, 19, 18, 0, 0]
+        for k, side in enumerate(paper.feature_maps):
+            ours = map_priors(paper, k)
+            np.testing.assert_allclose(np.unique(ours[:, 0].round(12)), (np.arange(side) + 0.5) / side)
+            moved_px = np.abs(ours - map_priors(SSD300_VOC, k)) * 300
+            assert moved_px[:, :2].max() == pytest.approx(farthest[k], abs=0.005)
+            assert moved_px[:, 2:].max() == 0
+
+    def test_the_steps_of_ssd512_fill_the_image(self):
+        np.testing.assert_array_equal(cell_centers(SSD512_VOC).steps, SSD512_VOC.steps)
+
+
+def test_whole_pixels():
+    cut = integer_sizes(SSD512_VOC)
+    assert cut.min_sizes == (35, 76, 153, 230, 307, 384, 460)
+    assert cut.max_sizes == (76, 153, 230, 307, 384, 460, 537)
+    assert integer_sizes(SSD300_COCO) == SSD300_COCO
+
+
+@pytest.mark.parametrize(
+    ("side_px", "found"), [(18, 0), (20, 0), (24, 1), (60, 1), (200, 1)], ids=lambda value: str(value)
+)
+def test_small_objects_reach_no_prior(side_px, found, rng):
+    """Of 20 pixels and less none has an IoU of 1/2 with a default box of SSD300, from 24 on all have."""
+    aspect = np.exp(rng.uniform(-np.log(2), np.log(2), 150))
+    size = side_px / 300 * np.column_stack([aspect**0.5, aspect**-0.5])
+    corner = rng.random((150, 2)) * (1 - size)
+    overlaps = boxes.iou(np.hstack([corner, corner + size]), boxes.cxcywh_to_xyxy(prior_boxes(SSD300_VOC)))
+    assert (overlaps.max(axis=1) >= 0.5).mean() == found
 
 
 @pytest.mark.parametrize("config", CONFIGS.values(), ids=CONFIGS.keys())

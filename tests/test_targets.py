@@ -99,6 +99,39 @@ def test_a_rule_of_your_own(monkeypatch, rng):
     assert loc_target[:, 0].any()
 
 
+class TestOptions:
+    """What other implementations do differently reaches the matching and the code."""
+
+    HALF = np.array([[0.0, 0.0, 0.25, 0.5]])  # of prior 0
+    OPTIONS = (
+        {"strict": True},
+        {"union_epsilon": 1e-5},
+        {"log_epsilon": 1e-6},
+        {"rule": "d2l", "log_epsilon": 1e-6},
+        {"rule": "argmax", "union_epsilon": 1e-5, "strict": True, "variances": (0.2, 0.5)},
+    )
+
+    @pytest.mark.parametrize("options", OPTIONS, ids=str)
+    def test_a_batch_is_its_images(self, rng, options):
+        scenes = [scene(rng, count) for count in (4, 0, 9, 1)]
+        loc_target, conf_target = make_batch_targets(*zip(*scenes), SSD300_PRIORS, **options)
+        for n, objects in enumerate(scenes):
+            expected = match_and_encode(*objects, SSD300_PRIORS, **options)
+            assert_same_targets((loc_target[n], conf_target[n]), expected)
+            assert_same_targets(make_targets(*objects, SSD300_PRIORS, **options), expected)
+
+    @pytest.mark.parametrize(
+        ("options", "expected"), [({}, 5), ({"strict": True}, 0), ({"union_epsilon": 1e-5}, 0)]
+    )
+    def test_exactly_half(self, options, expected):
+        _, conf_target = make_targets(self.HALF, np.array([5]), PRIORS_CXCYWH, rule="threshold", **options)
+        np.testing.assert_array_equal(conf_target, [expected, 0, 0])
+
+    def test_the_epsilon_in_the_logarithm(self):
+        loc_target, _ = make_targets(self.HALF, np.array([5]), PRIORS_CXCYWH, log_epsilon=0.5)
+        np.testing.assert_allclose(loc_target[0], [-2.5, 0, 5 * np.log(1), 5 * np.log(1.5)], atol=1e-6)
+
+
 class TestInputs:
     def test_an_object_that_has_no_code_is_refused(self):
         """By the arg-max rule an object without overlap takes prior 0, be it without area too."""

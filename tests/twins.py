@@ -4,6 +4,7 @@ Nothing here is vectorised or clever, and nothing is taken from the package, so 
 the package and its twin in agreement has found two different ways to the same answer.
 """
 
+import math
 from fractions import Fraction
 
 import numpy as np
@@ -34,11 +35,12 @@ def exact_iou_matrix(a_xyxy, b_xyxy):
 # Matching, on an IoU matrix (P, G) -----------------------------------------------------------------------
 
 
-def match_matrix(iou, rule, iou_threshold=0.5):
+def match_matrix(iou, rule, iou_threshold=0.5, strict=False):
     """Matching by any rule: the ground truth of every prior, -1 for background."""
     matched_gt = np.full(len(iou), BACKGROUND)
     for prior, overlaps in enumerate(iou):
-        if len(overlaps) and overlaps.max() >= iou_threshold and overlaps.max() > 1e-6:
+        best = overlaps.max(initial=0)
+        if best > 1e-6 and (best > iou_threshold or (best == iou_threshold and not strict)):
             matched_gt[prior] = overlaps.argmax()
     for gt, prior in forced_pairs(iou, rule):
         matched_gt[prior] = gt
@@ -51,6 +53,8 @@ def forced_pairs(iou, rule):
         return greedy_pairs(iou)
     if rule in ("argmax", "torchvision"):
         return [(gt, int(iou[:, gt].argmax())) for gt in range(iou.shape[1])]
+    if rule == "d2l":
+        return pairs_for_all(iou)
     return []
 
 
@@ -65,14 +69,60 @@ def greedy_pairs(iou):
     return pairs
 
 
+def pairs_for_all(iou):
+    """Take the largest entry that is left, be it 0, and strike out its row and column, once per object."""
+    iou, pairs = np.where(iou > 1e-6, iou, 0), []
+    for _ in range(min(iou.shape)):
+        prior, gt = divmod(int(iou.argmax()), iou.shape[1])
+        pairs.append((gt, prior))
+        iou[prior, :] = iou[:, gt] = -1
+    return pairs
+
+
 # Mining ------------------------------------------------------------------------------------------------
 
 
-def hard_negatives_of_image(conf_loss, positive, neg_pos_ratio=3, min_negatives=0):
-    """The set of mined negatives of one image, by sorting (loss, prior) pairs."""
-    negatives = [(-loss, prior) for prior, loss in enumerate(conf_loss) if not positive[prior]]
-    wanted = max(int(neg_pos_ratio * sum(bool(p) for p in positive)), min_negatives)
-    return {prior for _, prior in sorted(negatives)[:wanted]}
+def hard_negatives_of_image(conf_loss, positive, neg_pos_ratio=3, min_negatives=0, overflow=False):
+    """The set of mined negatives of one image, by sorting (loss, prior) pairs; positives may come next."""
+    ranking = sorted((-loss, prior) for prior, loss in enumerate(conf_loss) if not positive[prior])
+    positives = [(None, prior) for prior in range(len(conf_loss)) if positive[prior]]
+    wanted = max(int(neg_pos_ratio * len(positives)), min_negatives)
+    return {prior for _, prior in (ranking + positives * overflow)[:wanted]}
+
+
+# Loss --------------------------------------------------------------------------------------------------
+
+ELEMENT_LOSSES = {
+    "smooth_l1": lambda x: x * x / 2 if abs(x) < 1 else abs(x) - 0.5,
+    "l1": abs,
+}
+
+
+def image_losses(loc, conf, loc_target, conf_target, negative, loc_loss="smooth_l1"):
+    """Sums of one image's confidence and localisation losses, and the number of its positives."""
+    conf_sum, loc_sum, num_pos = 0.0, 0.0, 0
+    for prior, target in enumerate(conf_target.tolist()):
+        loss = math.log(sum(math.exp(logit - conf[prior, target]) for logit in conf[prior]))
+        conf_sum += loss * ((target > 0) + bool(negative[prior]))
+        num_pos += target > 0
+        if target > 0:
+            loc_sum += sum(map(ELEMENT_LOSSES[loc_loss], (loc[prior] - loc_target[prior]).tolist()))
+    return conf_sum, loc_sum, num_pos
+
+
+def normalized_losses(images, normalization, num_priors):
+    """Confidence and localisation loss of the `image_losses` of a batch that has positives."""
+    conf, loc, num_pos = (sum(column) for column in zip(*images))
+    batch = len(images)
+    if normalization == "per_image":
+        return tuple(sum(image[i] / image[2] for image in images if image[2]) / batch for i in (0, 1))
+    return {
+        "positives": (conf / num_pos, loc / num_pos),
+        "positives_or_nan": (conf / num_pos, loc / num_pos),
+        "coordinates": (conf / num_pos, loc / num_pos / 4),
+        "priors": (conf / batch / num_priors, loc / batch / num_priors / 4),
+        "batch_size": (conf / batch, loc / batch),
+    }[normalization]
 
 
 # Non-maximum suppression ---------------------------------------------------------------------------------

@@ -9,6 +9,7 @@ from pathlib import Path
 from minissd.errors import InputError
 
 MODELS = {"tiny": "tiny", "ssd300": "ssd300-voc", "ssd512": "ssd512-voc"}  # names in minissd.config.CONFIGS
+WEIGHTS_HELP = "trained weights (.safetensors, .pth, .caffemodel or .npz)"
 FIGURE_SUFFIXES = (".png", ".svg", ".pdf")  # what minissd.viz.save can write
 
 
@@ -73,7 +74,7 @@ def figure_file(text):
 
 def add_model_options(parser):
     """Add ``--weights`` and ``--model`` (random weights) as the two ways to get a model."""
-    parser.add_argument("--weights", type=Path, metavar="FILE", help="trained weights (.safetensors)")
+    parser.add_argument("--weights", type=Path, metavar="FILE", help=WEIGHTS_HELP)
     parser.add_argument(
         "--model", choices=MODELS, help="instead of --weights: an untrained network, only to see it run"
     )

@@ -1,4 +1,4 @@
-"""``minissd detect``: find objects in pictures, draw them or print them."""
+"""``minissd detect``: find objects in pictures; draw them, print them, or explain where they come from."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ def add(commands):
         "minissd detect photo.jpg --weights run/weights.safetensors\n"
         "minissd detect *.jpg --weights run/weights.safetensors --output found\n"
         "minissd detect photo.jpg --weights run/weights.safetensors --json > found.json\n"
+        "minissd detect photo.jpg --weights run/weights.safetensors --explain page\n"
         "minissd detect photo.jpg --model ssd300        (random weights: only to see it run)",
     )
     parser.add_argument("images", type=Path, nargs="+", metavar="IMAGE", help="JPEG, PNG and others")
@@ -37,30 +38,63 @@ def add(commands):
         metavar="X",
         help="show detections over this score (default: 0.4)",
     )
-    parser.add_argument(
+    instead = parser.add_mutually_exclusive_group()
+    instead.add_argument(
         "--json", action="store_true", help="print JSON with boxes in pixels and draw nothing"
+    )
+    instead.add_argument(
+        "--explain",
+        type=Path,
+        metavar="DIR",
+        help="of one IMAGE: write a page that follows it through the network to every detection",
     )
 
 
 def run(options):
-    """Detect in each picture; write pictures, or print JSON."""
+    """Detect in each picture; draw the boxes, print them as JSON, or write the page that explains them."""
     from minissd.commands.arguments import read_model
     from minissd.data import image_size
-    from minissd.files import writable_folder
 
+    if options.explain:
+        _require_one_image(options)
     model, class_names = read_model(options)
     for path in options.images:
         image_size(path)  # a name that is wrong comes to light before the first picture is written
-    if options.json:
-        found = _detections(model, options)
-        results = [_as_json(path, image, detections, class_names) for path, image, detections in found]
-        print(json.dumps(results, indent=1))
-        return
+    show = _explain if options.explain else _print_json if options.json else _draw
+    show(model, class_names, options)
+
+
+def _draw(model, class_names, options):
+    from minissd import viz
+    from minissd.files import writable_folder
+
     _require_different_names(options.images)
     for path in options.images:
         require_other_file(_picture(options, path), path)
     writable_folder(options.output)
-    _draw(_detections(model, options), options, class_names)
+    for path, image, detections in _detections(model, options):
+        picture = _picture(options, path)
+        viz.write_detection_picture(image, detections, class_names, picture)
+        print(f"{path}: {_summary(detections, class_names)} -> {picture}")
+
+
+def _print_json(model, class_names, options):
+    found = _detections(model, options)
+    results = [_as_json(path, image, detections, class_names) for path, image, detections in found]
+    print(json.dumps(results, indent=1))
+
+
+def _explain(model, class_names, options):
+    from minissd import viz
+    from minissd.data import read_image
+    from minissd.files import writable_folder
+    from minissd.trace import trace
+
+    (path,) = options.images
+    writable_folder(options.explain)
+    seen = trace(model, read_image(path), score_threshold=_score_threshold(options))
+    page = viz.write_trace(seen, options.explain, f"{path.name}, step by step", class_names)
+    print(f"{path}: {_summary(seen.detections, class_names)} -> {page}")
 
 
 def _detections(model, options):
@@ -70,16 +104,11 @@ def _detections(model, options):
 
     for path in options.images:
         image = read_image(path)
-        yield path, image, predict(model, [image], score_threshold=max(options.score, 0.01))[0]
+        yield path, image, predict(model, [image], score_threshold=_score_threshold(options))[0]
 
 
-def _draw(found, options, class_names):
-    from minissd import viz
-
-    for path, image, detections in found:
-        picture = _picture(options, path)
-        viz.write_detection_picture(image, detections, class_names, picture)
-        print(f"{path}: {_summary(detections, class_names)} -> {picture}")
+def _score_threshold(options):
+    return max(options.score, 0.01)
 
 
 def _picture(options, path):
@@ -111,6 +140,18 @@ def _summary(found, class_names):
     for label in found.labels:
         counts[class_names[label - 1]] = counts.get(class_names[label - 1], 0) + 1
     return ", ".join(f"{number} {name}" for name, number in counts.items()) or "nothing found"
+
+
+def _require_one_image(options):
+    path, *others = options.images
+    if others:
+        raise InputError(
+            f"--explain: {len(options.images)} pictures, the second is {others[0]} (give one IMAGE)"
+        )
+    if path.resolve().parent == options.explain.resolve():
+        raise InputError(
+            f"--explain: {options.explain} is the folder of {path} itself (choose one of its own)"
+        )
 
 
 def _require_different_names(paths):

@@ -6,7 +6,7 @@ import json
 import math
 from pathlib import Path
 
-from minissd.commands.arguments import add_command, figure_file, fraction
+from minissd.commands.arguments import WEIGHTS_HELP, add_command, figure_file, fraction
 from minissd.errors import InputError, input_error
 
 
@@ -25,7 +25,7 @@ def add(commands):
     parser.add_argument(
         "--split", default="val", metavar="NAME", help="pictures to evaluate on (default: val)"
     )
-    parser.add_argument("--weights", type=Path, required=True, metavar="FILE", help="trained weights")
+    parser.add_argument("--weights", type=Path, required=True, metavar="FILE", help=WEIGHTS_HELP)
     parser.add_argument(
         "--metric",
         choices=("area", "11point", "coco"),

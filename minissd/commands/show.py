@@ -18,7 +18,7 @@ from minissd.commands.arguments import (
 )
 from minissd.errors import InputError
 
-RULES = ("bipartite", "argmax", "torchvision", "threshold")
+RULES = ("bipartite", "argmax", "torchvision", "d2l", "threshold")
 
 
 def add(commands):

@@ -30,7 +30,7 @@ SETTINGS = {
     ),
     "weight_decay": (not_negative, "of SGD", 0.0005),
     "augmentation": (str, "mild, none or (for ssd300 and ssd512) ssd, the paper's", "mild"),
-    "matching_rule": (str, "bipartite, argmax, torchvision or threshold", "bipartite"),
+    "matching_rule": (str, "bipartite, argmax, torchvision, d2l or threshold", "bipartite"),
     "iou_threshold": (fraction, "IoU from which a default box is matched", 0.5),
     "neg_pos_ratio": (not_negative, "mined negatives per positive", 3),
     "min_negatives": (count, "mined negatives per picture at least", 0),
@@ -71,7 +71,20 @@ def add(commands):
         help="tiny (256 pixels, minutes on two cores), or ssd300 or ssd512 (VGG16, days) (default: tiny)",
     )
     parser.add_argument("--output", type=Path, required=True, metavar="DIR", help="folder of the run")
-    parser.add_argument("--weights", type=Path, metavar="FILE", help="start from these weights")
+    parser.add_argument(
+        "--convention",
+        default="caffe",
+        metavar="NAME",
+        help="whose rules for default boxes, matching and loss: caffe (default), paper, amdegroot, "
+        "torchvision, lufficc, sgrvinod, d2l or chainercv",
+    )
+    parser.add_argument("--weights", type=Path, metavar="FILE", help="start from these weights of an SSD")
+    parser.add_argument(
+        "--base",
+        type=Path,
+        metavar="FILE",
+        help="start from a VGG16, or from an SSD of other classes (.pth, .caffemodel, .safetensors...)",
+    )
     parser.add_argument("--resume", action="store_true", help="go on from the checkpoint in --output")
     parser.add_argument("--strict", action="store_true", help="refuse faulty boxes instead of skipping them")
     parser.add_argument("--quiet", action="store_true", help="no progress bar")
@@ -86,16 +99,17 @@ def run(options):
 
     from minissd import weights
     from minissd.config import CONFIGS
+    from minissd.conventions import convention_named
     from minissd.models import SSD
     from minissd.settings import settings_for
     from minissd.train import Trainer
 
-    if options.resume and options.weights:
-        raise InputError("--resume and --weights: give only one (a resumed run has its own weights)")
+    _require_one_start(options)
     given = {name: getattr(options, name) for name in SETTINGS if getattr(options, name) is not None}
-    settings = settings_for(CONFIGS[MODELS[options.model]], **given)
+    config = convention_named(options.convention).config(CONFIGS[MODELS[options.model]])
+    settings = settings_for(config, **given)
     dataset, validation, class_names = _datasets(options)
-    config = dataclasses.replace(CONFIGS[MODELS[options.model]], num_classes=len(class_names) + 1)
+    config = dataclasses.replace(config, num_classes=len(class_names) + 1)
     model = SSD(config, np.random.default_rng(settings.seed))
     trainer = Trainer(
         model, dataset, settings, options.output, validation, class_names, progress=not options.quiet
@@ -104,6 +118,8 @@ def run(options):
         trainer.resume()
     elif options.weights:
         weights.load(model, options.weights, class_names)
+    elif options.base:
+        weights.load_base(model, options.base)
     if trainer.step == settings.steps:
         print(f"this run is finished: all {settings.steps} steps are done")
     mean_ap = trainer.run()
@@ -111,6 +127,12 @@ def run(options):
         where = "unseen scenes" if options.data == SCENES else f"pictures of {options.val_split}"
         print(f"mAP {mean_ap:.4f} on {len(validation)} {where}")
     print(f"weights: {options.output / 'weights.safetensors'}")
+
+
+def _require_one_start(options):
+    given = [f"--{name}" for name in ("resume", "weights", "base") if getattr(options, name)]
+    if len(given) > 1:
+        raise InputError(f"{' and '.join(given)}: give only one (each says what to start from)")
 
 
 def _datasets(options):

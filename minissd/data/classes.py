@@ -27,6 +27,35 @@ VOC_CLASSES = (
     "tvmonitor",
 )
 
+COCO_CLASSES = (
+    *("person", "bicycle", "car", "motorcycle", "airplane", "bus", "train", "truck", "boat"),
+    *("traffic light", "fire hydrant", "stop sign", "parking meter", "bench", "bird", "cat", "dog"),
+    *("horse", "sheep", "cow", "elephant", "bear", "zebra", "giraffe", "backpack", "umbrella"),
+    *("handbag", "tie", "suitcase", "frisbee", "skis", "snowboard", "sports ball", "kite"),
+    *("baseball bat", "baseball glove", "skateboard", "surfboard", "tennis racket", "bottle"),
+    *("wine glass", "cup", "fork", "knife", "spoon", "bowl", "banana", "apple", "sandwich", "orange"),
+    *("broccoli", "carrot", "hot dog", "pizza", "donut", "cake", "chair", "couch", "potted plant"),
+    *("bed", "dining table", "toilet", "tv", "laptop", "mouse", "remote", "keyboard", "cell phone"),
+    *("microwave", "oven", "toaster", "sink", "refrigerator", "book", "clock", "vase", "scissors"),
+    *("teddy bear", "hair drier", "toothbrush"),
+)
+
+COCO_UNUSED_IDS = (12, 26, 29, 30, 45, 66, 68, 69, 71, 83)  # numbers up to 90 that no category of COCO has
+
+
+def coco_names_by_id():
+    """Return 90 names, so that COCO's category id i has entry i - 1; unused ids are called "(unused 12)".
+
+    Networks whose labels are category ids, as torchvision's, have these classes.
+
+    Examples
+    --------
+    >>> coco_names_by_id()[10:13]
+    ('fire hydrant', '(unused 12)', 'stop sign')
+    """
+    names = iter(COCO_CLASSES)
+    return tuple(f"(unused {i})" if i in COCO_UNUSED_IDS else next(names) for i in range(1, 91))
+
 
 def class_name_of(label, class_names, where):
     """Return the name of a label; raise an `InputError` that names `where`, if it has none.

@@ -88,14 +88,16 @@ def network_input(images, config):
     images : sequence of ndarray of uint8, each (H, W, 3)
         RGB, of any sizes.
     config : SSDConfig
-        Its ``image_size`` S, ``mean_rgb``, ``pixel_scale`` and ``channel_order`` are used.
+        Its ``image_size`` S, ``rounded_resize``, ``mean_rgb``, ``pixel_scale`` and ``channel_order`` are
+        used.
 
     Returns
     -------
     ndarray of float32, (N, 3, S, S)
         ``(pixel - mean) / pixel_scale``. Images are warped to S x S by bilinear interpolation without
-        smoothing, as the published models expect. In memory the three numbers of a pixel stay together,
-        which is how the engine wants them (`minissd.nn.fast.layout`).
+        smoothing, as the published models expect; without ``rounded_resize`` the new values keep their
+        fractions, as in torchvision, which resizes pictures of floats. In memory the three numbers of a pixel
+        stay together, which is how the engine wants them (`minissd.nn.fast.layout`).
 
     Raises
     ------
@@ -116,7 +118,8 @@ def network_input(images, config):
     batch = np.empty((len(images), side, side * 3), np.float32)
     for i, image in enumerate(images):
         check_image(image, f"images[{i}]")
-        pixels = image if image.shape[:2] == (side, side) else resize(image, side, side)
+        picture = image if config.rounded_resize else image.astype(np.float32)
+        pixels = picture if image.shape[:2] == (side, side) else resize(picture, side, side)
         np.subtract(pixels[..., order].reshape(side, side * 3), mean, out=batch[i])
         batch[i] /= np.float32(config.pixel_scale)
     return batch.reshape(-1, side, side, 3).transpose(0, 3, 1, 2)  # (N, 3, S, S)

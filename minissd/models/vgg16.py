@@ -25,7 +25,8 @@ def vgg16_stages(config, rng):
     Parameters
     ----------
     config : SSDConfig
-        ``len(config.feature_maps)`` decides between the layers of SSD300 (6 maps) and SSD512 (7).
+        ``len(config.feature_maps)`` decides between the layers of SSD300 (6 maps) and SSD512 (7);
+        ``l2norm_guard`` and ``l2norm_epsilon`` are those of conv4_3's normalisation.
     rng : numpy.random.Generator
         Draws the initial weights: He's for the base, Caffe's "xavier" for the extra layers.
 
@@ -35,7 +36,7 @@ def vgg16_stages(config, rng):
         Their sources are conv4_3, fc7, conv8_2, conv9_2, conv10_2, conv11_2 and for SSD512 conv12_2.
     """
     extra_layers = EXTRA_LAYERS[300 if len(config.feature_maps) == 6 else 512]
-    stages = [_to_conv4_3(rng), _to_fc7(rng)]
+    stages = [_to_conv4_3(config, rng), _to_fc7(rng)]
     channels = 1024
     for number, shape in enumerate(extra_layers, start=8):
         narrow, wide = (256, 512) if number == 8 else (128, 256)
@@ -44,7 +45,7 @@ def vgg16_stages(config, rng):
     return stages
 
 
-def _to_conv4_3(rng):
+def _to_conv4_3(config, rng):
     layers, channels = [], 3
     for group, (depth, width) in enumerate([(2, 64), (2, 128), (3, 256), (3, 512)], start=1):
         if group > 1:
@@ -52,7 +53,8 @@ def _to_conv4_3(rng):
         for number in range(1, depth + 1):
             layers.append((f"conv{group}_{number}", ConvBlock(channels, width, 3, padding=1, rng=rng)))
             channels = width
-    return Stage(layers, channels, norm=("conv4_3_norm", L2Norm(channels, scale=CONV4_3_SCALE)))
+    norm = L2Norm(channels, CONV4_3_SCALE, config.l2norm_epsilon, config.l2norm_guard)
+    return Stage(layers, channels, norm=("conv4_3_norm", norm))
 
 
 def _to_fc7(rng):

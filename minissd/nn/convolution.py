@@ -10,7 +10,7 @@ from minissd.nn.conv_shape import output_side
 from minissd.nn.fast.choose import AUTO, DIRECT, WINOGRAD, PackedWeights, step_by_step
 from minissd.nn.fast.layout import is_float32
 from minissd.nn.fast.sums import relu_gradient
-from minissd.nn.initialization import INITIALIZERS
+from minissd.nn.initialization import INITIALIZERS, initial_weights
 from minissd.nn.layer import Layer
 
 ALGORITHMS = {
@@ -117,7 +117,7 @@ class Conv2d(Layer):
         self._packed = PackedWeights()
         self.needs_input_gradient = True
         shape = (out_channels, in_channels, kernel_size, kernel_size)
-        self.params["weight"] = INITIALIZERS[init](shape, rng)
+        self.params["weight"] = initial_weights(init, shape, rng)
         if bias:
             self.params["bias"] = np.zeros(out_channels, np.float32)
 

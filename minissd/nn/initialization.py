@@ -41,4 +41,32 @@ def _fan_in(shape):
     return math.prod(shape[1:])
 
 
+class Undrawn:
+    """Stands for a random generator where weights will be loaded: nothing is drawn, no memory is filled."""
+
+
+UNDRAWN = Undrawn()
+
+
+def initial_weights(init, shape, rng):
+    """Draw weights by the rule of this name; zeros if `rng` is `UNDRAWN`.
+
+    Parameters
+    ----------
+    init : str
+        A key of `INITIALIZERS`.
+    shape : tuple of int
+        (O, I, K, K).
+    rng : numpy.random.Generator or UNDRAWN
+
+    Returns
+    -------
+    ndarray of float32
+        Zeros cost no time and, until something is written to them, no memory.
+    """
+    if rng is UNDRAWN:
+        return np.zeros(shape, np.float32)
+    return INITIALIZERS[init](shape, rng)
+
+
 INITIALIZERS = {"he": he_normal, "xavier": caffe_xavier, "glorot": glorot_uniform}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from minissd.backend import get_array_module
+from minissd.choice import chosen
 from minissd.nn import batchnorm_readable, l2norm_readable
 from minissd.nn.fast import batchnorm as fast_batchnorm
 from minissd.nn.fast import l2norm as fast_l2norm
@@ -28,12 +29,21 @@ class L2Norm(Layer):
     scale : float
         Initial gamma.
     eps : float
-        Epsilon.
+        Epsilon. amdegroot's is 1e-10 as well, chainercv's 1e-5, torchvision's 1e-12.
+    guard : str
+        Where epsilon stands: ``"inside"`` the root (Caffe), ``"added"`` to the root (amdegroot, chainercv),
+        ``"clamp"`` if the root must not be less (torchvision), or ``"none"`` if nowhere (sgrvinod): a place
+        where all channels are 0 becomes NaN.
 
     Attributes
     ----------
     params : dict
         ``"weight"`` (C,): gamma.
+
+    Raises
+    ------
+    InputError
+        If the guard is unknown.
 
     Examples
     --------
@@ -41,16 +51,20 @@ class L2Norm(Layer):
     array([6., 8.])
     """
 
-    def __init__(self, channels, scale=20.0, eps=1e-10):
+    def __init__(self, channels, scale=20.0, eps=1e-10, guard="inside"):
         super().__init__()
-        self.eps = eps
+        chosen(l2norm_readable.NORMS, guard, "L2Norm", "guard")
+        self.eps, self.guard = eps, guard
         self.params["weight"] = np.full(channels, scale, np.float32)
 
     def forward(self, x):
         """Normalise a batch (N, C, H, W)."""
         self._check_input(x, len(self.params["weight"]))
-        functions = fast_l2norm if is_float32(x) else l2norm_readable
-        y, norm = functions.forward(x, self.params["weight"], self.eps)
+        arguments = x, self.params["weight"], self.eps
+        if self._has_compiled_twin(x):
+            y, norm = fast_l2norm.forward(*arguments)
+        else:
+            y, norm = l2norm_readable.forward(*arguments, self.guard)
         self._save(x, norm)
         return y
 
@@ -58,9 +72,15 @@ class L2Norm(Layer):
         """Return dx and fill ``grads``."""
         x, norm = self._recall()
         self._check_upstream(dy, x.shape)
-        functions = fast_l2norm if is_float32(x) else l2norm_readable
-        dx, self.grads["weight"] = functions.backward(dy, x, norm, self.params["weight"])
+        arguments = dy, x, norm, self.params["weight"]
+        if self._has_compiled_twin(x):
+            dx, self.grads["weight"] = fast_l2norm.backward(*arguments)
+        else:
+            dx, self.grads["weight"] = l2norm_readable.backward(*arguments, self.eps, self.guard)
         return dx
+
+    def _has_compiled_twin(self, x):
+        return is_float32(x) and self.guard == "inside"
 
 
 class BatchNorm2d(Layer):

@@ -17,22 +17,35 @@ from minissd.viz.priors import draw_prior_scales, draw_priors, layer_slices, sha
 from minissd.viz.saving import save
 from minissd.viz.style import class_color, class_name
 from minissd.viz.suppression import draw_suppression
+from minissd.viz.trace import (
+    draw_channels,
+    draw_input,
+    draw_origin,
+    draw_probabilities,
+    draw_suppressed,
+    write_trace,
+)
 
 __all__ = [
     "class_color",
     "class_name",
     "draw_augmentation",
     "draw_boxes",
+    "draw_channels",
     "draw_detections",
     "draw_feature_maps",
     "draw_image_boxes",
+    "draw_input",
     "draw_matches",
     "draw_mining",
     "draw_offsets",
+    "draw_origin",
     "draw_precision_recall",
     "draw_prior_scales",
     "draw_priors",
+    "draw_probabilities",
     "draw_ratios",
+    "draw_suppressed",
     "draw_suppression",
     "draw_training_curves",
     "layer_slices",
@@ -42,4 +55,5 @@ __all__ = [
     "save",
     "shape_names",
     "write_detection_picture",
+    "write_trace",
 ]

@@ -132,10 +132,10 @@ def shape_names(config, layer):
     >>> shape_names(SSD300_VOC, 0)
     ['small square 1', 'large square 1′', 'ratio 2', 'ratio 1/2']
     """
-    ratios = config.aspect_ratios[layer]
-    return ["small square 1", "large square 1′"] + [
-        f"ratio {text}" for ratio in ratios for text in (f"{ratio:g}", f"1/{ratio:g}")
-    ]
+    names = ["small square 1", "large square 1′"]
+    for ratio in config.aspect_ratios[layer]:
+        names += [f"ratio {ratio:g}"] + ([f"ratio 1/{ratio:g}"] if config.flip else [])
+    return names
 
 
 def _checked_cell(config, layer, cell):

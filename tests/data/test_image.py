@@ -156,6 +156,34 @@ def test_every_channel_keeps_its_own_mean_and_the_pixels_stay_together(rng):
     assert is_channels_last(x), "the engine need not copy it"
 
 
+def test_a_resized_image_may_keep_its_fractions():
+    """Two pixels 0 and 5 become four: 0, 3/4 * 0 + 1/4 * 5 = 1.25, 3.75, 5."""
+    image = np.zeros((1, 2, 3), np.uint8)
+    image[0, 1] = 5
+    config = dataclasses.replace(TINY, image_size=4, mean_rgb=(1, 1, 1), pixel_scale=0.5)
+    for rounded, row in ((True, [0, 1, 4, 5]), (False, [0, 1.25, 3.75, 5])):
+        x = network_input([image], dataclasses.replace(config, rounded_resize=rounded))
+        assert x.dtype == np.float32
+        np.testing.assert_array_equal(x, np.broadcast_to((np.array(row) - 1) / 0.5, (1, 3, 4, 4)))
+
+
+def test_an_image_of_the_right_size_has_no_fractions(rng):
+    image = rng.integers(0, 256, (256, 256, 3), dtype=np.uint8)
+    before = image.copy()
+    kept, rounded = (
+        network_input([image], dataclasses.replace(TINY, rounded_resize=flag)) for flag in (False, True)
+    )
+    np.testing.assert_array_equal(kept, rounded)
+    np.testing.assert_array_equal(image, before)
+
+
+def test_the_mean_and_deviation_of_torchvision(rng):
+    """It takes fractions of 255 less (.48235, .45882, .40784), and divides by 1/255: the same numbers."""
+    image = rng.integers(0, 256, (300, 300, 3), dtype=np.uint8)
+    theirs = (image / 255 - [0.48235, 0.45882, 0.40784]) / (1 / 255)
+    np.testing.assert_allclose(network_input([image], SSD300_VOC)[0], theirs.transpose(2, 0, 1), atol=1e-3)
+
+
 def test_network_input_of_nothing():
     assert network_input([], TINY).shape == (0, 3, 256, 256)
 

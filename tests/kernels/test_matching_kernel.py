@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from minissd import boxes, matching
 from minissd.config import SSD300_VOC, SSD512_VOC
-from minissd.kernels.matching import BLOCK
+from minissd.kernels.matching import BLOCK, RULES
 from minissd.priors import prior_boxes
 
 SSD300_PRIORS = prior_boxes(SSD300_VOC)
@@ -24,13 +24,14 @@ def assert_the_same(gt_xyxy, priors_cxcywh, rule, iou_threshold=0.5):
     for ours, expected in zip(fast, slow):
         np.testing.assert_array_equal(ours, expected)
         assert ours.dtype == expected.dtype
-    matched_gt = matching.match(gt_xyxy, priors_cxcywh, iou_threshold, rule)
-    why = matching.explain(gt_xyxy, priors_cxcywh, iou_threshold, rule)
-    np.testing.assert_array_equal(matched_gt, why.matched_gt)
-    assert matched_gt.dtype == np.int64
+    for strict in (False, True):
+        matched_gt = matching.match(gt_xyxy, priors_cxcywh, iou_threshold, rule, strict)
+        why = matching.explain(gt_xyxy, priors_cxcywh, iou_threshold, rule, strict)
+        np.testing.assert_array_equal(matched_gt, why.matched_gt)
+        assert matched_gt.dtype == np.int64
 
 
-@pytest.mark.parametrize("rule", matching.RULES)
+@pytest.mark.parametrize("rule", RULES)
 class TestTheNetworksPriors:
     @pytest.mark.parametrize("count", [0, 1, 2, 7, 25, 200])
     def test_ssd300(self, rng, rule, count):
@@ -74,14 +75,14 @@ class TestTheNetworksPriors:
 
 
 @pytest.mark.parametrize("count", [1, 2, BLOCK - 1, BLOCK, BLOCK + 1, 2 * BLOCK, 3 * BLOCK + 5])
-@pytest.mark.parametrize("rule", matching.RULES)
+@pytest.mark.parametrize("rule", RULES)
 def test_blocks_that_are_not_full(rng, rule, count):
     priors_cxcywh = boxes.xyxy_to_cxcywh(scene(rng, count))
     for num_gt in (0, 1, 5, 40):
         assert_the_same(scene(rng, num_gt), priors_cxcywh, rule, iou_threshold=0.2)
 
 
-@pytest.mark.parametrize("rule", matching.RULES)
+@pytest.mark.parametrize("rule", RULES)
 def test_equal_priors_in_different_blocks(rule):
     """Four distinct priors over and over: among equals the lowest, even where it is blocks away."""
     four = np.array([[0.5, 0.5, 0.4, 0.4], [0.5, 0.5, 0.4, 0.2], [0.3, 0.5, 0.4, 0.4], [0.9, 0.9, 0.1, 0.1]])
@@ -121,7 +122,7 @@ def in_order(boxes_xyxy):
     )
 
 
-rules = st.sampled_from(list(matching.RULES))
+rules = st.sampled_from(list(RULES))
 thresholds = st.sampled_from([0, 0.3, 0.5, 1, 2])
 on_a_grid = st.integers(0, 8).map(lambda number: number / 8)
 anywhere = st.floats(-0.5, 1.5, width=16) | st.floats(0, 1)
@@ -140,13 +141,21 @@ def test_any_boxes_and_some_that_are_none(gt_xyxy, priors_cxcywh, rule, iou_thre
     assert_the_same(gt_xyxy, priors_cxcywh, rule, iou_threshold)
 
 
-@pytest.mark.parametrize("rule", matching.RULES)
+@pytest.mark.parametrize("rule", RULES)
 def test_a_batch_is_matched_image_by_image(rng, rule):
     images = [scene(rng, count) for count in (3, 0, 1, 25, 7)]
     matched_gt = matching.match_batch(images, SSD300_PRIORS, 0.4, rule)
     expected = [matching.match(gt_xyxy, SSD300_PRIORS, 0.4, rule) for gt_xyxy in images]
     np.testing.assert_array_equal(matched_gt, expected)
     assert matched_gt.dtype == np.int64
+
+
+@pytest.mark.parametrize("options", [{"strict": True}, {"rule": "d2l"}, {"union_epsilon": 1e-5}])
+def test_a_batch_with_options_is_matched_image_by_image(rng, options):
+    images = [scene(rng, count) for count in (3, 0, 12)]
+    matched_gt = matching.match_batch(images, SSD300_PRIORS, 0.4, **options)
+    expected = [matching.match(gt_xyxy, SSD300_PRIORS, 0.4, **options) for gt_xyxy in images]
+    np.testing.assert_array_equal(matched_gt, expected)
 
 
 def test_a_batch_of_no_images():

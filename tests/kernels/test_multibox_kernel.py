@@ -33,26 +33,33 @@ def test_cross_entropy(shape, rng):
 def test_confidence_gradient(shape, share, rng):
     _, conf, _, conf_target = batch(rng, shape)
     counted = rng.random(shape[:2]) < share
-    expected = loss.confidence_gradient(conf.astype(np.float64), conf_target, counted, 7)
-    result = multibox.confidence_gradient(conf, conf_target, counted, 7)
+    rows = np.flatnonzero(counted)
+    scale = rng.choice([1 / 7, 2 / 7, 0.01], len(rows))
+    expected = loss.confidence_gradient(conf.astype(np.float64), conf_target, rows, scale)
+    result = multibox.confidence_gradient(conf, conf_target, rows, scale)
     assert result.dtype == np.float32
     np.testing.assert_allclose(result, expected, rtol=1e-6, atol=1e-7)
     assert not result[~counted].any()
 
 
+OTHERS = {"normalization": "per_image", "mining_overflow": True, "loc_loss": "l1"}
+
+
 @pytest.mark.parametrize("shape", SHAPES, ids=str)
-def test_the_whole_loss(shape, rng):
+@pytest.mark.parametrize("options", [{}, OTHERS, {"normalization": "priors"}], ids=str)
+def test_the_whole_loss(shape, options, rng):
     arrays = batch(rng, shape)
-    single = loss.multibox_loss(*arrays, alpha=0.7, min_negatives=2)
+    options = {"alpha": 0.7, "min_negatives": 2, **options}
+    single = loss.multibox_loss(*arrays, **options)
     conf_target = arrays[3]
-    exact = loss.multibox_loss(
-        *(a.astype(np.float64) for a in arrays[:3]), conf_target, alpha=0.7, min_negatives=2
-    )
+    exact = loss.multibox_loss(*(a.astype(np.float64) for a in arrays[:3]), conf_target, **options)
+    overflow = options.get("mining_overflow", False)
     np.testing.assert_array_equal(
-        single.hard_negatives, mining.hard_negatives(single.conf_loss, conf_target > 0, min_negatives=2)
+        single.hard_negatives,
+        mining.hard_negatives(single.conf_loss, conf_target > 0, min_negatives=2, overflow=overflow),
     )
     for name in ("value", "conf", "loc", "num_pos"):
-        assert getattr(single, name) == pytest.approx(getattr(exact, name), rel=1e-6)
+        assert getattr(single, name) == pytest.approx(getattr(exact, name), rel=1e-6, nan_ok=shape[1] == 0)
     if shape[2] > 1:  # with one class all losses are 0
         np.testing.assert_array_equal(single.hard_negatives, exact.hard_negatives)
     np.testing.assert_allclose(single.dconf, exact.dconf, rtol=1e-5, atol=1e-7)
@@ -69,7 +76,7 @@ def test_extreme_logits(classes):
     target = np.zeros((1, 6), int)
     expected, probability = loss.softmax_cross_entropy(conf.astype(np.float64), target)
     np.testing.assert_allclose(multibox.cross_entropy(conf, target), expected, rtol=1e-6, atol=1e-30)
-    gradient = multibox.confidence_gradient(conf, target, np.ones((1, 6), bool), 1)
+    gradient = multibox.confidence_gradient(conf, target, np.arange(6), np.ones(6))
     np.testing.assert_allclose(gradient, loss.cross_entropy_gradient(probability, target), atol=1e-6)
 
 

@@ -9,8 +9,8 @@ from minissd import codec, detect, priors
 from minissd.config import SSD300_VOC
 from minissd.kernels import postprocess
 from minissd.kernels.softmax import padded, share_softmax
-from minissd.loss import softmax
 from minissd.nn.fast.team import ALONE, Team
+from minissd.softmax import softmax
 
 SSD300_PRIORS = priors.prior_boxes(SSD300_VOC)
 USUAL = {"score_threshold": 0.01, "iou_threshold": 0.45, "top_k": 400, "keep_top_k": 200}
@@ -247,3 +247,22 @@ def test_what_it_is_not_made_for_goes_step_by_step(rng):
     priors_cxcywh = some_priors(rng, 4)
     everything, all_but_one = (detect.detect(loc, conf, priors_cxcywh, keep_top_k=k)[0] for k in (None, -1))
     assert len(all_but_one) == len(everything) - 1
+
+
+@pytest.mark.parametrize(
+    "deviation",
+    [
+        {"inclusive_scores": True},
+        {"inclusive_nms": True},
+        {"clip": True},
+        {"max_log_size": 4.0},
+        {"class_agnostic": True},
+    ],
+    ids=str,
+)
+def test_what_deviates_goes_step_by_step(deviation, rng, monkeypatch):
+    arrays = rng.random((1, 4, 4), np.float32), rng.random((1, 4, 3), np.float32), some_priors(rng, 4)
+    monkeypatch.setattr(postprocess, "detect", None)
+    assert len(detect.detect(*arrays, **deviation)[0]) > 0
+    with pytest.raises(TypeError, match="not callable"):
+        detect.detect(*arrays)

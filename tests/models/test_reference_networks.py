@@ -11,6 +11,8 @@ import pytest
 
 from minissd.config import SSD300_VOC, SSD512_VOC
 from minissd.models import SSD, Head
+from minissd.weights import translate
+from minissd.weights.layouts import AMDEGROOT, CHAINERCV, LUFFICC, TORCHVISION
 
 
 def drawn_weights(numbers):
@@ -26,30 +28,13 @@ def drawn_weights(numbers):
     return weights
 
 
-def names_in_torchvision(model):
-    """Our parameter names with the torchvision names they consist of; a head has two, offsets first."""
-    heads = ("regression", "classification")
-    names, trunk = {}, []
-    for name in model.params:
-        layer, kind = name.rsplit(".", 1)
-        if layer == "conv4_3_norm":
-            names[name] = ["backbone.scale_weight"]
-        elif layer.endswith("_head"):
-            source = model.source_names.index(layer.removesuffix("_head"))
-            names[name] = [f"head.{part}_head.module_list.{source}.{kind}" for part in heads]
-        else:
-            trunk.append(name)
-    return names, trunk
-
-
-def load_drawn_weights(model, numbers):
-    weights = drawn_weights(numbers)
-    names, trunk = names_in_torchvision(model)
-    in_order = [n for n in weights if n != "backbone.scale_weight" and not n.startswith("head.")]
-    names |= {ours: [theirs] for ours, theirs in zip(trunk, in_order, strict=True)}
-    for ours, theirs in names.items():
-        model.params[ours][...] = np.concatenate([weights[name] for name in theirs])
-    return names
+def loaded_model(config, dtype, numbers):
+    """The network with the drawn weights, read by their names in torchvision."""
+    model = SSD(config).astype(dtype).eval()
+    arrays = translate.from_layout(drawn_weights(numbers), TORCHVISION, model, "drawn")
+    for name, array in arrays.items():
+        model.params[name] = array.astype(dtype)
+    return model
 
 
 def input_image(numbers, side):
@@ -60,8 +45,7 @@ def input_image(numbers, side):
 @pytest.mark.parametrize(("dtype", "tolerance"), [(np.float64, 1e-9), (np.float32, 1e-4)])
 def test_predictions_agree(config, dtype, tolerance, shared_numbers):
     numbers = shared_numbers(f"ssd{config.image_size}")
-    model = SSD(config).astype(dtype).eval()
-    load_drawn_weights(model, numbers)
+    model = loaded_model(config, dtype, numbers)
     trace = {}
     loc, conf = model.forward(input_image(numbers, config.image_size).astype(dtype), trace)
     rows = numbers["prior_idx"]
@@ -80,8 +64,8 @@ def test_predictions_agree(config, dtype, tolerance, shared_numbers):
 
 def test_every_gradient_of_ssd300_agrees(shared_numbers):
     numbers = shared_numbers("ssd300")
-    model = SSD(SSD300_VOC).astype(np.float64)
-    names = load_drawn_weights(model, numbers)
+    model = loaded_model(SSD300_VOC, np.float64, numbers).train()
+    names = TORCHVISION.arrays(6)
     loc, conf = model.forward(input_image(numbers, 300))
     rng = np.random.default_rng([int(numbers["seed"]), 300, 1])
     dloc, dconf = rng.standard_normal(loc.shape), rng.standard_normal(conf.shape)
@@ -107,3 +91,27 @@ def split_like(model, name):
     layer = model.layers[name.split(".")[0]]
     cuts = [4 * layer.boxes_per_cell] if isinstance(layer, Head) else []
     return np.split(model.grads[name], cuts)
+
+
+@pytest.mark.parametrize(
+    ("config", "layout"),
+    [(SSD300_VOC, AMDEGROOT), (SSD512_VOC, LUFFICC), (SSD512_VOC, CHAINERCV)],
+    ids=["ssd300-amdegroot", "ssd512-lufficc", "ssd512-chainercv"],
+)
+def test_the_same_weights_by_other_names(config, layout, shared_numbers):
+    """The stored names of each implementation lead to the very arrays that torchvision's names lead to."""
+    numbers = shared_numbers(f"ssd{config.image_size}")
+    drawn = drawn_weights(numbers)
+    theirs = dict(zip(numbers[f"param_name_{layout.name}"].tolist(), drawn.values(), strict=True))
+    if layout is CHAINERCV:  # the rows of its offsets are (dy, dx, dh, dw)
+        for name, array in theirs.items():
+            if "/loc/" in name:
+                boxes = array.reshape(-1, 4, *array.shape[1:])
+                theirs[name] = boxes[:, [1, 0, 3, 2]].reshape(array.shape)
+    assert translate.recognize(theirs) == (layout, len(config.feature_maps))
+    model = SSD(config)
+    expected = translate.from_layout(drawn, TORCHVISION, model, "drawn")
+    found = translate.from_layout(theirs, layout, model, "drawn")
+    assert found.keys() == expected.keys() == set(model.params)
+    for name, array in expected.items():
+        np.testing.assert_array_equal(found[name], array, err_msg=name)

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 from two_maps import TWO_MAPS
 
+from minissd import weights
 from minissd.models import SSD
 from minissd.nn import Conv2d, ConvBlock
 from minissd.nn.fast import direct, winograd
 from minissd.nn.fast.choose import PackedWeights
-from minissd.weights import checkpoint
 
 NAMED = pytest.mark.parametrize("algorithm", ["winograd", "direct"])
 
@@ -186,8 +186,8 @@ def test_loaded_weights_are_noticed(tmp_path, rng):
     model, other = (SSD(TWO_MAPS, np.random.default_rng(seed)).eval() for seed in (1, 2))
     images = rng.standard_normal((1, 3, 32, 32)).astype(np.float32)
     before, expected = model.forward(images), other.forward(images)
-    checkpoint.save(other, tmp_path / "other.safetensors", class_names=("a", "b"))
-    checkpoint.load(model, tmp_path / "other.safetensors")
+    weights.save(other, tmp_path / "other.safetensors", class_names=("a", "b"))
+    weights.load(model, tmp_path / "other.safetensors")
     after = model.forward(images)
     for result, right, old in zip(after, expected, before):
         np.testing.assert_array_equal(result, right)

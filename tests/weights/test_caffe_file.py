@@ -1,0 +1,424 @@
+"""Caffe's .caffemodel files: read as Google's library wrote them, and refused where they are wrong."""
+
+import functools
+import re
+import tracemalloc
+from pathlib import Path
+
+import caffe_writer as write
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from minissd.errors import InputError
+from minissd.weights import caffe_file
+
+REFERENCE = Path(__file__).parents[1] / "reference"
+BIAS = write.legacy_shape(1, 1, 1, 2) + write.data([5, 6])
+
+
+@pytest.fixture
+def read(tmp_path):
+    """A function that reads a file of the bytes that it is given."""
+
+    def read_bytes(*content, name="net.caffemodel"):
+        path = tmp_path / name
+        path.write_bytes(b"".join(content))
+        return caffe_file.read(path)
+
+    return read_bytes
+
+
+@functools.cache
+def reference(version):
+    """The bytes of a file that Google's library wrote, and the arrays in it."""
+    with np.load(REFERENCE / "caffe.npz") as file:
+        expected = {name[3:]: file[name] for name in file if name.startswith(version)}
+    return (REFERENCE / f"caffe_{version}.caffemodel").read_bytes(), expected
+
+
+def assert_same(arrays, expected):
+    assert arrays.keys() == expected.keys()
+    for name in arrays:
+        assert arrays[name].dtype == expected[name].dtype
+        np.testing.assert_array_equal(arrays[name], expected[name], err_msg=name)
+
+
+# What Google's library wrote.
+
+
+@pytest.mark.parametrize("version", ["v1", "v2"])
+def test_a_file_written_by_googles_library_is_read_bit_by_bit(version):
+    assert_same(caffe_file.read(REFERENCE / f"caffe_{version}.caffemodel"), reference(version)[1])
+
+
+@pytest.mark.parametrize("version", ["v1", "v2"])
+def test_a_file_cut_off_anywhere_gives_an_error_or_its_first_layers(version, read):
+    content, expected = reference(version)
+    whole = 0
+    for length in range(len(content)):
+        try:
+            arrays = read(content[:length])
+        except InputError:
+            continue
+        assert_same(arrays, {name: expected[name] for name in arrays})
+        whole += 1
+    assert 0 < whole < 10  # it can only be seen inside of a layer
+
+
+@pytest.mark.parametrize("version", ["v1", "v2"])
+def test_a_changed_byte_gives_an_error_or_arrays(version, read):
+    content, _ = reference(version)
+    for place in range(len(content)):
+        for change in (0xFF, 0x01):
+            damaged = bytearray(content)
+            damaged[place] ^= change
+            try:
+                arrays = read(damaged)
+            except InputError as error:
+                assert "net.caffemodel" in str(error)
+            else:
+                assert all(isinstance(array, np.ndarray) for array in arrays.values())
+
+
+@given(st.binary(max_size=300))
+def test_any_bytes_give_an_error_or_arrays(tmp_path_factory, junk):
+    path = tmp_path_factory.getbasetemp() / "junk.caffemodel"
+    for content in (junk, write.content(100, junk), write.v1_layer("a", junk), write.v2_layer("a", junk)):
+        path.write_bytes(content)
+        assert caffe_file.is_caffe_file(content[:64]) in (True, False)
+        try:
+            caffe_file.read(path)
+        except InputError as error:
+            assert "junk.caffemodel" in str(error)
+
+
+# Names and shapes.
+
+
+def test_blobs_have_the_names_weight_and_bias_and_then_numbers(read):
+    blob = write.shape(1) + write.data([3])
+    arrays = read(write.network(write.v2_layer("bn/1", blob, blob, blob, blob), write.v2_layer("relu")))
+    assert list(arrays) == ["bn/1.weight", "bn/1.bias", "bn/1.blob2", "bn/1.blob3"]
+
+
+@pytest.mark.parametrize(
+    ("old", "index", "type", "new"),
+    [
+        ((4, 3, 2, 2), 0, 4, (4, 3, 2, 2)),
+        ((1, 1, 2, 3), 0, 4, (1, 1, 2, 3)),  # one filter of one channel: these ones are meant
+        ((1, 1, 2, 3), 0, 14, (2, 3)),
+        ((1, 1, 1, 3), 0, 14, (1, 3)),  # one output
+        ((2, 3, 1, 1), 0, 14, (2, 3, 1, 1)),  # not as Caffe writes it: left alone
+        ((1, 1, 1, 3), 1, 4, (3,)),
+        ((1, 1, 1, 1), 1, 4, (1,)),
+        ((1, 1, 1, 3), 1, 14, (3,)),
+    ],
+)
+def test_ones_that_the_old_format_puts_in_front_are_taken_away(read, old, index, type, new):
+    blob = write.legacy_shape(*old) + write.data(range(np.prod(old)))
+    layer = write.v1_layer("a", *[BIAS] * index, blob, type=type)
+    array = list(read(layer).values())[index]
+    np.testing.assert_array_equal(array, np.arange(np.prod(old)).reshape(new))
+
+
+def test_the_new_form_of_a_shape_is_taken_as_it_is(read):
+    blob = write.shape(1, 1, 2, 1) + write.data([1, 2])
+    assert read(write.v2_layer("a", blob, type="InnerProduct"))["a.weight"].shape == (1, 1, 2, 1)
+    blob = write.content(7, write.number(1, 2) + write.number(1, 3)) + write.data(range(6))  # not packed
+    assert read(write.v2_layer("a", blob))["a.weight"].shape == (2, 3)
+    assert read(write.v2_layer("a", write.data([7])))["a.weight"].shape == ()
+
+
+def test_the_old_form_of_a_shape_fits_the_new_format_too(read):
+    blob = write.legacy_shape(1, 1, 2, 3) + write.data(range(6))
+    assert read(write.v2_layer("a", blob, type="InnerProduct"))["a.weight"].shape == (2, 3)
+
+
+def test_unpacked_floats_and_doubles_are_read(read):
+    numbers = [1.5, -2.0, 3.25]
+    arrays = read(
+        write.v2_layer(
+            "a",
+            write.unpacked(5, "f", numbers) + write.shape(3),
+            write.shape(3) + write.packed(8, "d", numbers),
+            write.unpacked(8, "d", numbers) + write.shape(3),
+        )
+    )
+    for array, dtype in zip(arrays.values(), ("f4", "f8", "f8"), strict=True):
+        assert array.dtype == dtype
+        np.testing.assert_array_equal(array, numbers)
+
+
+def test_fields_may_come_in_any_order(read):
+    blob = write.data([1, 2]) + write.content(6, b"gradient") + write.shape(2) + write.number(99, 1)
+    layer = write.content(100, write.content(7, blob) + write.content(2, "Bias") + write.content(1, "late"))
+    np.testing.assert_array_equal(read(layer, write.content(1, "net"))["late.weight"], [1, 2])
+
+
+# Memory.
+
+
+def test_a_big_blob_is_not_even_read(tmp_path):
+    """The 411 MB of fc6 in VGG16, in a file with a hole: its zeros take no place on the disk either."""
+    count = 4096 * 25088
+    blob = write.legacy_shape(1, 1, 4096, 25088) + b"\x2a" + write.varint(4 * count)
+    layer = (
+        write.content(4, "fc6") + write.number(5, 14) + b"\x32" + write.varint(len(blob) + 4 * count) + blob
+    )
+    path = tmp_path / "vgg.caffemodel"
+    with path.open("wb") as file:
+        file.write(write.content(1, "VGG") + b"\x12" + write.varint(len(layer) + 4 * count) + layer)
+        size = file.tell() + 4 * count
+        file.truncate(size)
+    tracemalloc.start()
+    try:
+        arrays = caffe_file.read(path)
+        assert tracemalloc.get_traced_memory()[1] < 200_000
+    finally:
+        tracemalloc.stop()
+    weight = arrays["fc6.weight"]
+    assert weight.shape == (4096, 25088)
+    assert weight[17].sum() == 0
+
+
+def test_arrays_are_read_only_views_that_outlive_the_reading(read):
+    arrays = read(write.network(write.v2_layer("a", write.shape(3) + write.data([1, 2, 3]), BIAS)))
+    for array in arrays.values():
+        assert not array.flags.owndata
+        assert not array.flags.writeable
+    copy = arrays["a.weight"].astype(np.float32)
+    assert copy.flags.aligned
+    assert copy.flags.writeable
+    np.testing.assert_array_equal(copy, [1, 2, 3])
+
+
+# What is refused.
+
+HUGE = write.shape(2**62, 2**62)
+WRONG_BLOBS = {
+    "too few": (write.shape(2, 3) + write.data(range(5)), r"shape \(2, 3\) needs 6 values, its data has 5"),
+    "too many": (write.shape(2, 3) + write.data(range(7)), r"shape \(2, 3\) needs 6 values, its data has 7"),
+    "legacy": (write.legacy_shape(2, 1, 1, 3) + write.data([0]), "needs 6 values, its data has 1"),
+    "nothing": (write.shape(2), "needs 2 values, its data has 0"),
+    "negative": (write.shape(-2, -3) + write.data(range(6)), r"a shape of \(-2, -3\)"),
+    "zero": (write.shape(0), r"a shape of \(0,\)"),
+    "huge": (HUGE + write.data([1]), f"needs {2**124} values, its data has 1"),
+    "overflow": (HUGE, "needs"),  # the product is 0 in 64 bits, as is the data
+    "axes": (write.shape(*[1] * 33) + write.data([1]), "dim has more than 32 values"),
+    "half a float": (write.shape(1) + write.content(5, b"12345"), "data has 5 bytes"),
+    "double as float": (write.shape(1) + write.unpacked(5, "d", [1]), "data is 64 bits instead of 32 bits"),
+    "shape as number": (write.number(7, 2) + write.data([1, 2]), "shape is a varint instead of bytes"),
+    "beyond the end": (write.shape(2) + b"\x2a\x08abcd", "8 bytes are announced .* 4 are there"),
+    "far beyond": (b"\x2a" + write.varint(2**63) + b"abcd", "bytes are announced"),
+    "overlong": (b"\x08" + b"\x80" * 10 + b"\x01", "longer than 64 bits"),
+    "group": (b"\x0b\x0c", "field 1 of wire type 3"),
+}
+
+
+@pytest.mark.parametrize("wrong", WRONG_BLOBS)
+def test_a_wrong_blob_is_refused_by_file_layer_and_number(read, wrong):
+    blob, message = WRONG_BLOBS[wrong]
+    good = write.shape(1) + write.data([1])
+    with pytest.raises(InputError, match=message) as error:
+        read(write.network(write.v2_layer("first", good), write.v2_layer("conv9", good, blob)))
+    assert re.search(r"net.caffemodel: layer conv9, blob 1(, shape 0)? is damaged: ", str(error.value))
+    assert str(error.value).endswith("(copy or download the file again)")
+
+
+@pytest.mark.parametrize(
+    ("layers", "message"),
+    [
+        ([write.v2_layer("a", BIAS), write.v2_layer("a", BIAS)], "layer a is there twice"),
+        ([write.v2_layer("a", BIAS), write.v1_layer("a", BIAS)], "layer a is there twice"),
+        ([write.v2_layer("", BIAS)], "the network, layer 0 has weights but no name"),
+        ([write.v2_layer("x" * 1001, BIAS)], "name is a text of 1001 bytes"),
+        ([write.content(2, write.content(1, write.content(1, "a")))], r"first format, V0"),
+        (
+            [
+                write.content(
+                    100, write.content(1, "a") + write.unpacked(2, "f", [1, 2]) + write.content(7, BIAS)
+                )
+            ],
+            "layer a is damaged: type is 32 bits instead of a varint or bytes",
+        ),
+        ([write.number(100, 5)], "layer is a varint instead of bytes"),
+        ([write.v2_layer("relu")], "net.caffemodel: has no layer with weights"),
+        ([], "net.caffemodel: has no layer with weights"),
+        (
+            [functools.reduce(lambda inner, _: write.content(100, inner), range(2000), b"")],
+            "net.caffemodel: ",
+        ),
+    ],
+)
+def test_a_wrong_network_is_refused(read, layers, message):
+    with pytest.raises(InputError, match=message):
+        read(write.network(*layers))
+
+
+def test_layers_without_weights_may_share_a_name(read):
+    layers = [write.v2_layer("data"), write.v2_layer("data"), write.v2_layer("a", BIAS), write.v2_layer("a")]
+    assert list(read(write.network(*layers))) == ["a.weight"]
+
+
+def test_very_many_blobs_are_refused_before_they_fill_the_memory(read, monkeypatch):
+    monkeypatch.setattr(caffe_file, "MOST_ARRAYS", 3)
+    with pytest.raises(InputError, match="more than 3 blobs"):
+        read(write.v2_layer("a", *[BIAS] * 4))
+
+
+PROTOTXT = b'# VGG16\n\nname: "VGG"\nlayer {\n  name: "conv1_1"\n}\n'
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", "cannot be read: .*empty"),
+        (PROTOTXT, "is a .prototxt"),
+        (b"\n  layers { name: 'a' }", "is a .prototxt"),
+        (b'net: "train.prototxt"', "is a .prototxt"),
+        (write.number(1, 80_000) + write.content(2, "vgg_iter_80000.caffemodel"), "is a .solverstate"),
+        (write.legacy_shape(1, 3, 8, 8) + write.data(range(192)), "or .binaryproto"),
+        (b"\x89HDF\r\n\x1a\n" + bytes(40), "is an HDF5 file"),
+        (b"\n<!DOCTYPE html><html>", "is a web page"),
+        (b"PK\x03\x04" + bytes(40), "is damaged"),
+    ],
+)
+def test_another_file_given_by_mistake_is_said_to_be_that(read, content, message):
+    with pytest.raises(InputError, match=f"given.file: .*{message}.* \\("):
+        read(content, name="given.file")
+
+
+def test_a_path_that_cannot_be_read_is_named(tmp_path):
+    for path in (tmp_path, tmp_path / "nowhere.caffemodel", "a\0b"):
+        with pytest.raises(InputError, match="no such file"):
+            caffe_file.read(path)
+
+
+# Telling a file from its first bytes.
+
+
+@pytest.mark.parametrize("length", [5, 8, 16, 64])
+def test_caffe_files_are_known_by_few_bytes(length):
+    nameless = (write.v1_layer("conv1_1", BIAS), write.v2_layer("conv1_1", BIAS * 40))
+    for content in (reference("v1")[0], reference("v2")[0], *nameless):
+        assert caffe_file.is_caffe_file(content[:length])
+
+
+def test_caffes_other_files_count_as_caffes():
+    assert caffe_file.is_caffe_file(PROTOTXT)
+    assert caffe_file.is_caffe_file(write.number(1, 80_000) + write.content(2, "vgg.caffemodel"))
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        b"",
+        b"PK\x03\x04\x14\x00",  # zip: PyTorch, NumPy
+        b"\x80\x02}q\x00(X\x06\x00",  # pickle
+        b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19.",  # PyTorch before zip
+        b"\x93NUMPY\x01\x00v\x00{'descr'",
+        b"\x0a\x01\x00\x00\x00\x00\x00\x00{",  # safetensors with a header of 266 bytes
+        b"\x12\x05\x00\x00\x00\x00\x00\x00{",
+        b"\x89PNG\r\n\x1a\n",
+        b"\xff\xd8\xff\xe0\x00\x10JFIF",
+        b"\x89HDF\r\n\x1a\n",
+        b'{"a": 1}',
+        b"version https://git-lfs.github.com/spec/v1",
+        b"<!DOCTYPE html>",
+        b"\xff" * 64,
+        b"\x0a" + b"\xff" * 63,
+        bytes(64),
+    ],
+)
+def test_other_files_are_not_taken_for_caffes(head):
+    assert not caffe_file.is_caffe_file(head)
+
+
+# fc6 and fc7.
+
+
+def as_vgg16(fc6, fc7):
+    biases = {"fc6.bias": np.arange(len(fc6)), "fc7.bias": -np.arange(len(fc7))}
+    return {"fc6.weight": fc6, "fc7.weight": fc7, **biases}
+
+
+def test_subsampling_keeps_every_fourth_filter_and_every_third_row_and_column():
+    fc6 = np.zeros((8, 2, 7, 7))  # two digits for the channel and filter, two for the pixel: 4136 is...
+    fc6 += 1000 * np.arange(8)[:, None, None, None]  # ...filter 4,
+    fc6 += 100 * np.arange(2)[:, None, None]  # channel 1,
+    fc6 += 10 * np.arange(7)[:, None] + np.arange(7)  # row 3, column 6
+    fc7 = 10.0 * np.arange(8)[:, None] + np.arange(8)
+    before = as_vgg16(fc6.reshape(8, 98), fc7)
+    after = caffe_file.reduce_fully_connected(before | {"conv1.weight": np.ones(3)})
+    np.testing.assert_array_equal(
+        after["fc6.weight"][1, 1], [[4100, 4103, 4106], [4130, 4133, 4136], [4160, 4163, 4166]]
+    )
+    np.testing.assert_array_equal(after["fc6.weight"][0, 0], [[0, 3, 6], [30, 33, 36], [60, 63, 66]])
+    np.testing.assert_array_equal(after["fc7.weight"][..., 0, 0], [[0, 4], [40, 44]])
+    np.testing.assert_array_equal(after["fc6.bias"], [0, 4])
+    np.testing.assert_array_equal(after["fc7.bias"], [0, -4])
+    np.testing.assert_array_equal(after["conv1.weight"], np.ones(3))
+    assert after["fc6.weight"].shape == (2, 2, 3, 3)
+    assert after["fc7.weight"].shape == (2, 2, 1, 1)
+    assert before["fc6.weight"].shape == (8, 98)
+
+
+@pytest.mark.parametrize("layers", [("fc6", "fc7"), ("classifier.0", "classifier.3")])
+def test_the_layers_of_vgg16_come_out_in_ssds_shapes(layers):
+    """Entry (o, i) of both is o + i, by overlapping rows: the 411 MB of fc6 are 117 kB."""
+    fc6, fc7 = (np.lib.stride_tricks.sliding_window_view(np.arange(4095 + n), n) for n in (25088, 4096))
+    arrays = as_vgg16(fc6, fc7)
+    arrays = {name.replace("fc6", layers[0]).replace("fc7", layers[1]): a for name, a in arrays.items()}
+    reduced = caffe_file.reduce_fully_connected(arrays, layers)
+    o, i, y, x = np.ogrid[:1024, :512, :3, :3]
+    np.testing.assert_array_equal(reduced[f"{layers[0]}.weight"], 4 * o + 49 * i + 7 * 3 * y + 3 * x)
+    o, i, y, x = np.ogrid[:1024, :1024, :1, :1]
+    np.testing.assert_array_equal(reduced[f"{layers[1]}.weight"], 4 * o + 4 * i)
+    assert reduced[f"{layers[0]}.weight"].shape == (1024, 512, 3, 3)
+    assert reduced[f"{layers[1]}.weight"].shape == (1024, 1024, 1, 1)
+    for layer in layers:
+        assert reduced[f"{layer}.bias"].shape == (1024,)
+        assert reduced[f"{layer}.weight"].flags.owndata  # so that the large one can go
+        assert reduced[f"{layer}.bias"].flags.owndata
+
+
+def test_fully_convolutional_weights_are_reduced_in_the_same_way(rng):
+    arrays = as_vgg16(rng.standard_normal((8, 98)), rng.standard_normal((8, 8)))
+    reshaped = arrays | {
+        "fc6.weight": arrays["fc6.weight"].reshape(8, 2, 7, 7),
+        "fc7.weight": arrays["fc7.weight"].reshape(8, 8, 1, 1),
+    }
+    assert_same(caffe_file.reduce_fully_connected(reshaped), caffe_file.reduce_fully_connected(arrays))
+
+
+def test_what_is_reduced_already_or_has_no_fc6_is_left_alone(rng):
+    once = caffe_file.reduce_fully_connected(
+        as_vgg16(rng.standard_normal((8, 98)), rng.standard_normal((8, 8)))
+    )
+    for arrays in (once, {"conv1.weight": np.ones(3)}, {}):
+        again = caffe_file.reduce_fully_connected(arrays)
+        assert again.keys() == arrays.keys()
+        assert all(again[name] is arrays[name] for name in arrays)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"fc7.weight": None}, "fc7.weight: is missing"),
+        ({"fc6.bias": None}, "fc6.bias: is missing"),
+        ({"fc6.weight": np.zeros((8, 97))}, r"fc6.weight: has shape \(8, 97\) instead of \(8, 49\)"),
+        ({"fc6.weight": np.zeros((8, 2, 5, 5))}, r"fc6.weight: has shape \(8, 2, 5, 5\) instead of"),
+        ({"fc6.weight": np.zeros(8)}, r"fc6.weight: has shape \(8,\)"),
+        ({"fc6.weight": np.zeros(())}, r"fc6.weight: has shape \(\)"),
+        ({"fc7.weight": np.zeros((8, 12))}, r"fc7.weight: has shape \(8, 12\) instead of \(8, 8\)"),
+        ({"fc7.bias": np.zeros(7)}, r"fc7.bias: has shape \(7,\) instead of \(8,\)"),
+        ({"fc6.bias": np.zeros((8, 1))}, r"fc6.bias: has shape \(8, 1\) instead of \(8,\)"),
+    ],
+)
+def test_layers_that_do_not_fit_are_refused(change, message):
+    arrays = as_vgg16(np.zeros((8, 98)), np.zeros((8, 8))) | change
+    arrays = {name: array for name, array in arrays.items() if array is not None}
+    with pytest.raises(InputError, match=message):
+        caffe_file.reduce_fully_connected(arrays)
