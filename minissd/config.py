@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import MISSING, asdict, dataclass, fields, replace
 
+from minissd.config_fields import faults_of
 from minissd.errors import InputError
 
 
@@ -80,23 +81,8 @@ class SSDConfig:
     convention: str = "caffe"
 
     def __post_init__(self):
-        per_map = ("steps", "min_sizes", "max_sizes", "aspect_ratios")
-        for field in per_map:
-            if len(getattr(self, field)) != len(self.feature_maps):
-                raise InputError(
-                    f"config {self.name}: {field} has {len(getattr(self, field))} entries for "
-                    f"{len(self.feature_maps)} feature maps (give one entry per map)"
-                )
-        if self.num_classes < 2:
-            raise InputError(
-                f"config {self.name}: num_classes is {self.num_classes} (count the background too: 2 or more)"
-            )
-        if self.channel_order not in ("rgb", "bgr"):
-            raise InputError(f"config {self.name}: channel_order is {self.channel_order!r} (use rgb or bgr)")
-        for field in ("image_size", "pixel_scale", "feature_maps", "steps", "min_sizes", "max_sizes"):
-            values = getattr(self, field)
-            if not all(value > 0 for value in (values if isinstance(values, tuple) else (values,))):
-                raise InputError(f"config {self.name}: {field} is {values} (give numbers over 0)")
+        for fault in faults_of(self):
+            raise InputError(f"config {self.name}: {fault}")
 
     @property
     def boxes_per_cell(self) -> tuple[int, ...]:

@@ -73,7 +73,7 @@ def test_one_entry_per_map_is_required(field):
 
 def test_the_background_counts_as_a_class():
     assert dataclasses.replace(TINY, num_classes=2).num_classes == 2
-    with pytest.raises(InputError, match=r"num_classes is 1 .count the background too"):
+    with pytest.raises(InputError, match=r"num_classes is 1 .give 2 or more.* count the background too"):
         dataclasses.replace(TINY, num_classes=1)
 
 
@@ -87,8 +87,32 @@ def test_missing_and_unknown_fields_are_named():
 
 @pytest.mark.parametrize(
     ("field", "value"),
-    [("image_size", 0), ("pixel_scale", 0.0), ("min_sizes", (18, -38, 77, 141)), ("channel_order", "BGR")],
+    [
+        ("image_size", 0),
+        ("image_size", 300.5),
+        ("image_size", True),
+        ("pixel_scale", 0.0),
+        ("pixel_scale", float("nan")),
+        ("min_sizes", (18, -38, 77, 141)),
+        ("max_sizes", (18, 38, 77, float("inf"))),
+        ("channel_order", "BGR"),
+        ("num_classes", 10**9),
+        ("feature_maps", (32, 16, 8, "4")),
+        ("feature_maps", 32),
+        ("aspect_ratios", (2, 2, 2, 2)),
+        ("variances", (0.1, 0.2, 0.3)),
+        ("mean_rgb", (1.0, 2.0)),
+        ("base", ["tiny"]),
+        ("flip", 1),
+        ("clip", 1.5),
+        ("l2norm_epsilon", -1e-10),
+    ],
 )
 def test_values_that_make_no_network_are_refused(field, value):
     with pytest.raises(InputError, match=f"config tiny: {field} is "):
         dataclasses.replace(TINY, **{field: value})
+
+
+def test_so_many_default_boxes_that_no_memory_holds_them_are_refused():
+    with pytest.raises(InputError, match=r"feature_maps make \d+ default boxes"):
+        dataclasses.replace(TINY, feature_maps=(9999, 16, 8, 4))

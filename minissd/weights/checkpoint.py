@@ -88,8 +88,11 @@ def from_file(file):
     try:
         about = json.loads(file.metadata[METADATA])
         config = SSDConfig.from_dict(about["config"])
-        return Checkpoint(arrays, config, tuple(about["class_names"]), state, about["details"])
-    except (KeyError, TypeError, ValueError) as error:
+        names, details = tuple(about["class_names"]), about["details"]
+        if not all(isinstance(name, str) for name in names) or not isinstance(details, dict):
+            raise TypeError("class_names must be words, details a dictionary")
+        return Checkpoint(arrays, config, names, state, details)
+    except (KeyError, TypeError, ValueError, RecursionError) as error:
         raise input_error(file.path, f"damaged metadata: {error}", "copy or train it again") from error
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from minissd.conventions import convention_of
 from minissd.errors import InputError, input_error
 from minissd.weights import base_network, translate
 from minissd.weights import checkpoint as own
@@ -38,7 +39,7 @@ def read(path, config=None):
         message lists every array that is missing, unknown or of another shape.
     """
     file = read_file(path)
-    return checkpoint_in(file, model_for(file, config))
+    return own.from_file(file) if own.is_checkpoint(file) else checkpoint_in(file, model_for(file, config))
 
 
 def load(model, path, class_names=None):
@@ -144,9 +145,23 @@ def model_for(file, config=None):
     SSD
     """
     if own.is_checkpoint(file):
-        return undrawn_model(own.from_file(file).config)
+        return _model_of(own.from_file(file), file.path)
     layout, num_maps = _recognized(file)
     return undrawn_model(config or translate.config_of(layout, num_maps, file.arrays, file.path))
+
+
+def _model_of(checkpoint, path):
+    """The undrawn model of a checkpoint, if its arrays are as many as its configuration says."""
+    config = checkpoint.config
+    heads = [len(a) for n, a in checkpoint.arrays.items() if n.endswith("_head.bias") and a.ndim == 1]
+    if sorted(heads) != sorted(k * (4 + config.num_classes) for k in config.boxes_per_cell):
+        problem = f"heads of {heads} rows are not those of {config.name} with {config.num_classes} classes"
+        raise input_error(path, problem, "copy or train it again")
+    try:
+        convention_of(config)
+        return undrawn_model(config)
+    except InputError as error:
+        raise input_error(path, f"damaged metadata: {error}") from error
 
 
 def checkpoint_in(file, model):
