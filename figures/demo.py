@@ -1,7 +1,4 @@
-"""README's picture: one unseen scene on its way from default boxes to detections.
-
-``python figures/demo.py`` trains the demo's model (a minute or two) and draws ``figures/demo.png``.
-"""
+"""README's picture: one unseen scene on its way from default boxes to detections."""
 
 from __future__ import annotations
 
@@ -9,7 +6,6 @@ import tempfile
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
 
 from minissd import demo, matching, viz, weights
 from minissd.data import DrawnScenes
@@ -18,12 +14,27 @@ from minissd.targets import make_targets
 from minissd.viz.page import new_page, set_panel_title
 from minissd.viz.style import GROUND_TRUTH
 
+TRAINS = "the model of the demo"
+SLOW = "it trains for a minute or two"
 SCENE = 44  # of the unseen scenes
-WIDTH = 800  # pixels
 
 
-def draw(model, sample, class_names):
-    """Draw the figure.
+def draw():
+    """Train the demo's model and draw one scene on its way through it.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        demo.run(folder)
+        model, class_names = weights.load_model(Path(folder) / "run" / "weights.safetensors")
+    sample = DrawnScenes(length=SCENE + 1, seed=1, **demo.SCENES)[SCENE]
+    return draw_steps(model, sample, class_names)
+
+
+def draw_steps(model, sample, class_names):
+    """Draw a scene, the default boxes of a cell, the matched ones, and the detections.
 
     Parameters
     ----------
@@ -51,19 +62,3 @@ def draw(model, sample, class_names):
     viz.draw_image_boxes(image, found.boxes_xyxy, found.labels, found.scores, class_names, ax=axes[3])
     set_panel_title(axes[3], "what the trained network finds")
     return figure
-
-
-def main():
-    """Train and write the picture."""
-    unseen = DrawnScenes(length=SCENE + 1, seed=1, **demo.SCENES)
-    with tempfile.TemporaryDirectory() as folder:
-        demo.run(folder)
-        model, class_names = weights.load_model(Path(folder) / "run" / "weights.safetensors")
-    path = Path(__file__).with_suffix(".png")
-    viz.save(draw(model, unseen[SCENE], class_names), path)
-    with Image.open(path).convert("RGB") as picture:  # README shows it this wide
-        picture.resize((WIDTH, WIDTH * picture.height // picture.width), Image.Resampling.LANCZOS).save(path)
-
-
-if __name__ == "__main__":
-    main()

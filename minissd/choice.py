@@ -14,5 +14,5 @@ def chosen(table, name, argument, noun):
     5
     """
     if name not in table:
-        raise InputError(f"{argument}: no {noun} {name!r} (choose one of {', '.join(table)})")
+        raise InputError(f"{argument}: no {noun} {name!r} (choose one of {', '.join(map(str, table))})")
     return table[name]

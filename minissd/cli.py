@@ -11,7 +11,7 @@ import os
 import sys
 import warnings
 
-from minissd.commands import bench, demo, detect, evaluate, show, train, weights
+from minissd.commands import bench, demo, detect, evaluate, lessons, show, train, weights
 from minissd.errors import InputError
 
 USAGE_ERROR, INTERRUPTED, READER_GONE = 2, 130, 141
@@ -27,6 +27,8 @@ examples:
   minissd detect photo.jpg --weights run/weights.safetensors
   minissd show matches photo.jpg --annotation photo.xml
   minissd weights inspect ssd300.pth
+  minissd lessons
+      learn how it all works, in notebooks
 
 minissd COMMAND --help tells more."""
 
@@ -81,7 +83,7 @@ def build_parser():
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for command in (demo, train, evaluate, detect, show, weights, bench):
+    for command in (demo, train, evaluate, detect, show, weights, bench, lessons):
         command.add(commands)
     return parser
 

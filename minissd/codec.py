@@ -94,15 +94,11 @@ def decode(loc, priors_cxcywh, variances=(0.1, 0.2), max_log_size=None):
     priors_cxcywh = xp.asarray(priors_cxcywh, dtype=xp.result_type(loc, xp.float32))
     cx, cy, width, height = boxes.columns(priors_cxcywh)
     offset_x, offset_y, offset_width, offset_height = boxes.columns(loc)
-    log_width, log_height = offset_width * variances[1], offset_height * variances[1]
-    if max_log_size is not None:
-        limit = float(max_log_size)  # as a number of NumPy's it would turn float32 into float64
-        log_width, log_height = log_width.clip(max=limit), log_height.clip(max=limit)
     decoded_cxcywh = [
         cx + offset_x * variances[0] * width,
         cy + offset_y * variances[0] * height,
-        width * xp.exp(log_width),
-        height * xp.exp(log_height),
+        width * xp.exp(_limited(offset_width * variances[1], max_log_size)),
+        height * xp.exp(_limited(offset_height * variances[1], max_log_size)),
     ]
     return boxes.cxcywh_to_xyxy(xp.stack(decoded_cxcywh, axis=-1))
 
@@ -113,3 +109,8 @@ def _require_area(boxes_cxcywh, argument, fix):
         row = int(has_area.argmin())
         width, height = (float(v) for v in boxes_cxcywh[row, 2:])
         raise InputError(f"{argument}: box {row} has width {width:g} and height {height:g} ({fix})")
+
+
+def _limited(log_size, limit):
+    """No more than the limit, if there is one. As a number of NumPy's it would turn float32 into float64."""
+    return log_size if limit is None else log_size.clip(max=float(limit))

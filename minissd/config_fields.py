@@ -10,7 +10,7 @@ MOST_PRIORS = 2_000_000  # SSD512 has 24,564
 
 
 def _is_text(value):
-    return isinstance(value, str)
+    return isinstance(value, str) and value.isprintable()
 
 
 def _is_bool(value):

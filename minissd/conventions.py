@@ -19,7 +19,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field, replace
 
-from minissd import codec, detect, evaluate, loss, matching
+from minissd import codec, detect, evaluate, loss, matching, priors
 from minissd.choice import chosen
 
 
@@ -32,6 +32,8 @@ class DefaultBoxes:
     centers : str
         ``"step"``: centres are ``(i + .5) * step / S`` with Caffe's steps, which for SSD300 are not the
         distance of the cells; ``"cell"``: ``(i + .5) / side``, as in the paper.
+    integer_sizes : bool
+        Whether sizes are cut to whole pixels, see `minissd.priors.integer_sizes`.
     clip : bool or str
         As `SSDConfig.clip`.
     l2norm_guard, l2norm_epsilon : str, float
@@ -41,6 +43,7 @@ class DefaultBoxes:
     """
 
     centers: str = "step"
+    integer_sizes: bool = False
     clip: bool | str = False
     l2norm_guard: str = "inside"
     l2norm_epsilon: float = 1e-10
@@ -65,30 +68,21 @@ class Encoding:
 
 
 @dataclass(frozen=True)
-class Loss:
-    """Keyword arguments of `minissd.loss.multibox_loss`."""
+class Loss(loss.Deviations):
+    """Keyword arguments of `minissd.loss.multibox_loss`, its deviations among them."""
 
     neg_pos_ratio: float = 3
     alpha: float = 1.0
-    loc_loss: str = "smooth_l1"
-    normalization: str = "positives"
-    mining_scope: str = "image"
-    mining_overflow: bool = False
 
 
 @dataclass(frozen=True)
-class Detection:
-    """Keyword arguments of `minissd.detect.detect`."""
+class Detection(detect.Deviations):
+    """Keyword arguments of `minissd.detect.detect`, its deviations among them."""
 
     score_threshold: float = 0.01
-    inclusive_scores: bool = False
     iou_threshold: float = 0.45
-    inclusive_nms: bool = False
     top_k: int | None = 400
     keep_top_k: int | None = 200
-    clip: bool = False
-    max_log_size: float | None = None
-    class_agnostic: bool = False
 
 
 @dataclass(frozen=True)
@@ -150,12 +144,13 @@ class Convention:
         >>> CONVENTIONS["paper"].config(SSD300_VOC).steps[2]  # 300 / 10 instead of Caffe's 32
         30.0
         """
-        steps = config.steps
         if self.boxes.centers == "cell":
-            steps = tuple(config.image_size / side for side in config.feature_maps)
-        of_boxes = {name: getattr(self.boxes, name) for name in ("clip", "l2norm_guard", "l2norm_epsilon")}
+            config = priors.cell_centers(config)
+        if self.boxes.integer_sizes:
+            config = priors.integer_sizes(config)
+        same_names = {name: getattr(self.boxes, name) for name in ("clip", "l2norm_guard", "l2norm_epsilon")}
         sizes = self.boxes.sizes.get(config.name, {})
-        return replace(config, **{"steps": steps, "convention": self.name} | of_boxes | sizes | changes)
+        return replace(config, **{"convention": self.name} | same_names | sizes | changes)
 
     def match(self, gt_xyxy, priors_cxcywh):
         """Call `minissd.matching.match` by these rules."""
@@ -186,16 +181,27 @@ CAFFE = Convention(
     evaluation=Evaluation(metric="11point_float32", inclusive_pixels=True),
 )
 
+CAFFE_INTEGER = replace(
+    CAFFE,
+    name="caffe_integer",
+    title="the same since June 2016, when its layer began to cut sizes to whole pixels (SSD300's are whole)",
+    boxes=DefaultBoxes(integer_sizes=True),
+)
+
 PAPER = Convention(
     name="paper",
     title="the paper, where it differs from its code",
     boxes=DefaultBoxes(
         centers="cell",
-        sizes={  # equation 4 without rounding to percents; conv4_3 has a scale of its own
+        sizes={  # equation 4 without rounding to percents, which SSD512 has already
             "ssd300-voc": {
                 "min_sizes": (30.0, 60.0, 112.5, 165.0, 217.5, 270.0),
                 "max_sizes": (60.0, 112.5, 165.0, 217.5, 270.0, 322.5),
-            }
+            },
+            "ssd300-coco": {
+                "min_sizes": (21.0, 45.0, 101.25, 157.5, 213.75, 270.0),
+                "max_sizes": (45.0, 101.25, 157.5, 213.75, 270.0, 326.25),
+            },
         },
     ),
     matching=Matching(strict=True),  # "higher than a threshold (0.5)"
@@ -286,7 +292,7 @@ CHAINERCV = Convention(
 
 CONVENTIONS = {
     convention.name: convention
-    for convention in (CAFFE, PAPER, AMDEGROOT, TORCHVISION, LUFFICC, SGRVINOD, D2L, CHAINERCV)
+    for convention in (CAFFE, CAFFE_INTEGER, PAPER, AMDEGROOT, TORCHVISION, LUFFICC, SGRVINOD, D2L, CHAINERCV)
 }
 
 

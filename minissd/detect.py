@@ -87,7 +87,7 @@ def detect(
     """Turn the predictions of a batch into detections (paper, section 3.7).
 
     `detect_step_by_step` shows how and works on any arrays. NumPy arrays of float32, what a network predicts,
-    take the short cuts of `minissd.kernels.postprocess` to the same detections, unless they shall deviate.
+    take the short cuts of `minissd.kernels.postprocess` to the same detections, unless `class_agnostic`.
 
     Parameters
     ----------
@@ -133,10 +133,10 @@ def detect(
     """
     _check_shapes(loc, conf, priors_cxcywh)
     deviations = Deviations(**deviations)
-    options = float(score_threshold), iou_threshold, top_k, keep_top_k, variances
-    if deviations == NO_DEVIATION and postprocess.fits(loc, conf, top_k, keep_top_k):
+    options = float(score_threshold), iou_threshold, top_k, keep_top_k, variances, deviations
+    if postprocess.fits(loc, conf, top_k, keep_top_k, deviations):
         return [Detections(*found) for found in postprocess.detect(loc, conf, priors_cxcywh, *options)]
-    return detect_step_by_step(loc, conf, priors_cxcywh, *options, deviations)
+    return detect_step_by_step(loc, conf, priors_cxcywh, *options)
 
 
 def detect_step_by_step(

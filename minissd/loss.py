@@ -1,6 +1,8 @@
 """The multibox loss: what is wrong with a prediction, as one number and as gradients.
 
 There is no tape. Each function returns its value together with the gradient of that very value.
+
+This is the paper's loss, and Caffe's. What others do instead is in `minissd.loss_deviations`.
 """
 
 from __future__ import annotations
@@ -14,7 +16,7 @@ from minissd.backend import get_array_module
 from minissd.choice import chosen
 from minissd.errors import InputError
 from minissd.kernels import multibox
-from minissd.loss_normalization import NORMALIZATIONS, normalized
+from minissd.loss_deviations import NORMALIZATIONS, Deviations, l1, normalized_sum
 from minissd.softmax import check_classes, cross_entropy_gradient, softmax, softmax_cross_entropy
 
 
@@ -27,11 +29,11 @@ class MultiBoxLoss:
     value : float
         ``conf + alpha * loc``.
     conf, loc : float
-        Confidence and localisation loss, each divided by N, or as another normalisation says.
+        Confidence and localisation loss, each divided by N.
     num_pos : int
         N, the number of matched priors in the batch.
     hard_negatives : ndarray of bool, (N, P)
-        The negatives that took part; with `mining_overflow` also the positives that were counted twice.
+        The negatives that took part.
     conf_loss : ndarray, (N, P)
         Cross entropy of every prior, also of those that took no part.
     dloc : ndarray, (N, P, 4)
@@ -51,17 +53,7 @@ class MultiBoxLoss:
 
 
 def multibox_loss(
-    loc,
-    conf,
-    loc_target,
-    conf_target,
-    neg_pos_ratio=3,
-    alpha=1.0,
-    min_negatives=0,
-    loc_loss="smooth_l1",
-    normalization="positives",
-    mining_scope="image",
-    mining_overflow=False,
+    loc, conf, loc_target, conf_target, neg_pos_ratio=3, alpha=1.0, min_negatives=0, **deviations
 ):
     r"""The paper's training objective (equations 1 to 3) and its gradients.
 
@@ -87,20 +79,16 @@ def multibox_loss(
     min_negatives : int
         Negatives to mine at least in every image. With 0 an image without objects contributes nothing, as
         in Caffe.
-    loc_loss : str
-        A key of `LOC_LOSSES`: ``"smooth_l1"``, the paper's, or ``"l1"``.
-    normalization : str
-        What the losses are divided by: ``"positives"``, the paper's N, or another key of
-        `minissd.loss_normalization.NORMALIZATIONS`, which says whose it is.
-    mining_scope, mining_overflow
-        See `minissd.mining.hard_negatives`.
+    **deviations
+        The options of `minissd.loss_deviations.Deviations`: ``loc_loss="smooth_l1"``,
+        ``normalization="positives"``, ``mining_scope="image"``, ``mining_overflow=False``.
 
     Returns
     -------
     MultiBoxLoss
         If no prior of the batch is matched, the value and the gradients are 0 (with `min_negatives`
-        they are those of the negatives, divided by 1). A normalisation that divides by N as it is makes the
-        value NaN there, and leaves the gradients 0.
+        they are those of the negatives, divided by 1). If the cross entropy of any prior is NaN, so is the
+        value.
 
     Raises
     ------
@@ -120,23 +108,21 @@ def multibox_loss(
     4.0
     """
     _check_shapes(loc, conf, loc_target, conf_target)
-    xp = get_array_module(conf)
+    deviations = Deviations(**deviations)
     positive = conf_target > 0  # (N, P)
     conf_loss = cross_entropy(conf, conf_target)  # (N, P)
-    negative = mining.hard_negatives(
-        conf_loss, positive, neg_pos_ratio, min_negatives, mining_scope, mining_overflow
-    )
-    num_pos = xp.array([int(xp.count_nonzero(image)) for image in positive], dtype=int)  # (N,)
-    divide = chosen(NORMALIZATIONS, normalization, "normalization", "normalization")
-    conf_divisor, loc_divisor = divide(num_pos, positive.shape[1])
+    ranking = deviations.mining_scope, deviations.mining_overflow
+    negative = mining.hard_negatives(conf_loss, positive, neg_pos_ratio, min_negatives, *ranking)  # (N, P)
+    divide = chosen(NORMALIZATIONS, deviations.normalization, "normalization", "normalization")
+    conf_divisor, loc_divisor = divide(positive)
 
-    loc_value, dloc = localisation_loss(loc, loc_target, positive, loc_divisor, alpha, loc_loss)
+    loc_value, dloc = localisation_loss(loc, loc_target, positive, loc_divisor, alpha, deviations.loc_loss)
     conf_value, dconf = confidence_loss(conf, conf_target, conf_loss, positive, negative, conf_divisor)
     return MultiBoxLoss(
         value=conf_value + alpha * loc_value,
         conf=conf_value,
         loc=loc_value,
-        num_pos=int(num_pos.sum()),
+        num_pos=int(np.count_nonzero(positive)),
         hard_negatives=negative,
         conf_loss=conf_loss,
         dloc=dloc,
@@ -172,13 +158,13 @@ def localisation_loss(loc, loc_target, positive, divisor, alpha=1.0, loc_loss="s
     2.625
     """
     xp = get_array_module(loc)
+    loss_and_slope = chosen(LOC_LOSSES, loc_loss, "loc_loss", "localisation loss")
     matched = xp.flatnonzero(positive)  # one prior in a hundred: only these are looked at
     target = loc_target.reshape(-1, 4)[matched].astype(loc.dtype, copy=False)
-    loss_and_slope = chosen(LOC_LOSSES, loc_loss, "loc_loss", "localisation loss")
     loss, slope = loss_and_slope(loc.reshape(-1, 4)[matched] - target)  # (num_pos, 4) both
-    value, scale = normalized(loss.sum(axis=1, dtype=np.float64), matched, positive.shape, divisor)
+    value, weight = normalized_sum(loss, matched, positive.shape[1], divisor)
     dloc = xp.zeros(loc.shape, loc.dtype)
-    dloc.reshape(-1, 4)[matched] = slope * (alpha * scale)[:, None].astype(loc.dtype)
+    dloc.reshape(-1, 4)[matched] = slope * xp.asarray(alpha * weight, loc.dtype)[..., None]
     return value, dloc
 
 
@@ -202,13 +188,12 @@ def confidence_loss(conf, conf_target, conf_loss, positive, negative, divisor):
     dconf : ndarray, (N, P, C)
     """
     xp = get_array_module(conf)
-    rows = xp.flatnonzero(positive | negative)
-    times = 1 + (positive.reshape(-1)[rows] & negative.reshape(-1)[rows])
-    value, scale = normalized(times * conf_loss.reshape(-1)[rows], rows, positive.shape, divisor)
-    # A loss that is no number passes on a gradient that is none either, counted or not: nobody overlooks it.
-    wrong = xp.flatnonzero(xp.isnan(conf_loss))
-    rows, scale = xp.concatenate([rows, wrong]), xp.concatenate([times * scale, xp.full(len(wrong), xp.nan)])
-    return value, confidence_gradient(conf, conf_target, rows, scale)
+    # A loss that is no number is counted wherever it is: nobody overlooks it.
+    counted = xp.flatnonzero(positive | negative | xp.isnan(conf_loss))
+    times = 1 + (positive & negative).reshape(-1)[counted]  # 1 or 2
+    losses = times * conf_loss.reshape(-1)[counted]
+    value, weight = normalized_sum(losses, counted, positive.shape[1], divisor)
+    return value, confidence_gradient(conf, conf_target, counted, times * weight)
 
 
 def cross_entropy(conf, conf_target):
@@ -235,7 +220,7 @@ def cross_entropy(conf, conf_target):
     return multibox.cross_entropy(conf, conf_target)
 
 
-def confidence_gradient(conf, conf_target, rows, scale):
+def confidence_gradient(conf, conf_target, counted, weight):
     """Gradient of the confidence loss for the logits; `minissd.kernels.multibox` computes it for float32.
 
     Parameters
@@ -243,35 +228,22 @@ def confidence_gradient(conf, conf_target, rows, scale):
     conf : ndarray, (N, P, C)
         Logits.
     conf_target : ndarray of int, (N, P)
-    rows : ndarray of int, (R,)
-        The priors that count, numbered through the whole batch; the gradient of all others is 0.
-    scale : ndarray, (R,)
-        What the gradient of each prior's cross entropy is multiplied by.
+    counted : ndarray of int, (R,)
+        Numbers of the priors that count, through the whole batch; the gradient of all others is 0.
+    weight : ndarray, (R,)
+        What the gradient of each one's cross entropy is multiplied by.
 
     Returns
     -------
     ndarray, (N, P, C)
     """
     if multibox.fits(conf):
-        return multibox.confidence_gradient(conf, conf_target, rows, scale)
-    logits, target = conf.reshape(-1, conf.shape[-1])[rows], conf_target.reshape(-1)[rows]
+        return multibox.confidence_gradient(conf, conf_target, counted, weight)
+    logits, target = conf.reshape(-1, conf.shape[-1])[counted], conf_target.reshape(-1)[counted]
     gradient = cross_entropy_gradient(softmax(logits), target)  # (R, C)
     dconf = get_array_module(conf).zeros(conf.shape, conf.dtype)
-    dconf.reshape(-1, conf.shape[-1])[rows] = gradient * scale[:, None].astype(conf.dtype)
+    dconf.reshape(-1, conf.shape[-1])[counted] = gradient * weight[:, None].astype(conf.dtype)
     return dconf
-
-
-def _check_shapes(loc, conf, loc_target, conf_target):
-    """Refuse shapes that do not belong together; some would broadcast to a loss that means nothing."""
-    if conf.ndim != 3:
-        raise InputError(f"conf: shape {conf.shape} (give logits of shape (N, P, C), also for one image)")
-    rows = conf.shape[:2]  # (N, P)
-    shapes = {"loc": (*rows, 4), "loc_target": (*rows, 4), "conf_target": rows}
-    for (name, shape), array in zip(shapes.items(), (loc, loc_target, conf_target)):
-        if array.shape != shape:
-            raise InputError(f"{name}: shape {array.shape}, expected {shape} (conf has {conf.shape})")
-    if conf_target.dtype.kind not in "iu":
-        raise InputError(f"conf_target: dtype {conf_target.dtype} (give classes as integers)")
 
 
 def smooth_l1(difference):
@@ -298,16 +270,17 @@ def smooth_l1(difference):
     return slope * (difference - slope / 2), slope
 
 
-def l1(difference):
-    """The absolute value of each difference, and its sign, the derivative: sgrvinod's and d2l's loss.
-
-    Examples
-    --------
-    >>> l1(np.array([0.5, -3.0]))
-    (array([0.5, 3. ]), array([ 1., -1.]))
-    """
-    xp = get_array_module(difference)
-    return xp.abs(difference), xp.sign(difference)
-
-
 LOC_LOSSES = {"smooth_l1": smooth_l1, "l1": l1}
+
+
+def _check_shapes(loc, conf, loc_target, conf_target):
+    """Refuse shapes that do not belong together; some would broadcast to a loss that means nothing."""
+    if conf.ndim != 3:
+        raise InputError(f"conf: shape {conf.shape} (give logits of shape (N, P, C), also for one image)")
+    rows = conf.shape[:2]  # (N, P)
+    shapes = {"loc": (*rows, 4), "loc_target": (*rows, 4), "conf_target": rows}
+    for (name, shape), array in zip(shapes.items(), (loc, loc_target, conf_target)):
+        if array.shape != shape:
+            raise InputError(f"{name}: shape {array.shape}, expected {shape} (conf has {conf.shape})")
+    if conf_target.dtype.kind not in "iu":
+        raise InputError(f"conf_target: dtype {conf_target.dtype} (give classes as integers)")

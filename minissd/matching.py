@@ -7,8 +7,8 @@ Matching looks at default boxes and ground truths only, never at predictions (pa
 2. **threshold**: every other default box takes the ground truth that it overlaps best, if their IoU
    reaches the threshold. All that remain are background.
 
-A rule is one entry in `RULES`: a function of all IoUs that says which prior each ground truth forces. Where
-other implementations differ from the original beside that, `strict` and `union_epsilon` say how.
+A rule is one entry in `RULES`: a function of all IoUs that says which prior each ground truth forces. The
+published models were trained by the first one, `force_bipartite`.
 
 All follows from the IoU of every prior with every ground truth, and `best_overlaps_by_matrix` is the
 definition of what follows. `match` and `explain` find exactly the same in compiled code, without ever storing
@@ -20,8 +20,8 @@ from __future__ import annotations
 import numpy as np
 
 from minissd import boxes
+from minissd.box_checks import checked_ground_truths, checked_priors
 from minissd.choice import chosen
-from minissd.errors import InputError
 from minissd.explanation import BELOW_THRESHOLD, FORCED, OVER_THRESHOLD, Explanation
 from minissd.kernels import matching as kernel
 
@@ -40,27 +40,23 @@ def match(gt_xyxy, priors_cxcywh, iou_threshold=0.5, rule="bipartite", strict=Fa
     iou_threshold : float
         A prior whose IoU is at least this is matched, forced or not.
     rule : str
-        How conflicts over a prior are settled:
+        How conflicts over a prior are settled, a key of `RULES`:
 
         ``"bipartite"`` (Caffe's, the published models')
             Repeatedly the pair with the largest IoU of all that remain; each ground truth and each prior
             is used once. Ties go to the lowest prior, then to the lowest ground truth. A ground truth
             that overlaps nothing forces nothing.
-        ``"argmax"`` (amdegroot's), ``"torchvision"``
-            Each ground truth takes its best prior; where two want the same one, **the last wins** and
-            the other may be left with nothing. A ground truth that overlaps nothing takes prior 0. The
-            two libraries write it differently and give the same result.
+        ``"argmax"`` (amdegroot's, lufficc's, sgrvinod's), ``"torchvision"``
+            Each ground truth takes its best prior, and **the last wins**, see `force_argmax`.
         ``"d2l"`` (Dive into Deep Learning's)
-            As ``"bipartite"``, but a ground truth that overlaps nothing that is left forces the lowest prior
-            that is.
+            As ``"bipartite"``, but every ground truth forces a prior, see `force_every`.
         ``"threshold"`` (balancap's)
             No forced matches: an object that reaches the threshold nowhere is not learned.
     strict : bool
         Whether an IoU of exactly `iou_threshold` is too little, as in the paper's words ("higher than") and
         in NVIDIA's code. In Caffe and most others it is enough.
     union_epsilon : float
-        Added to the area of the union before the overlap is divided by it; lufficc's is 1e-5. It makes the
-        IoU of small boxes smaller: a square a fiftieth of the image wide and its half have .488, not .5.
+        Added to the area of every union; lufficc's is 1e-5, see `with_larger_unions`.
 
     Returns
     -------
@@ -78,20 +74,22 @@ def match(gt_xyxy, priors_cxcywh, iou_threshold=0.5, rule="bipartite", strict=Fa
     >>> match(np.array([[0.0, 0.0, 0.5, 0.6], [0.45, 0.4, 0.6, 0.6]]), priors_cxcywh)
     array([ 0, -1,  1])
     """
-    gt_xyxy, priors_cxcywh = checked_ground_truths(gt_xyxy), checked_priors(priors_cxcywh)
-    if not is_compiled(rule, union_epsilon):
+    if not is_compiled(rule, strict, union_epsilon):
         return explain(gt_xyxy, priors_cxcywh, iou_threshold, rule, strict, union_epsilon).matched_gt
-    return kernel.match(gt_xyxy, priors_cxcywh, lowest_match(iou_threshold, strict), kernel.RULES[rule])
+    gt_xyxy, priors_cxcywh = checked_ground_truths(gt_xyxy), checked_priors(priors_cxcywh)
+    return kernel.match(gt_xyxy, priors_cxcywh, float(iou_threshold), kernel.RULES[rule])
 
 
-def match_batch(gt_xyxy, priors_cxcywh, iou_threshold=0.5, rule="bipartite", strict=False, union_epsilon=0.0):
+def match_batch(gt_xyxy, priors_cxcywh, iou_threshold=0.5, rule="bipartite", **deviations):
     """Match the objects of several images, on all cores.
 
     Parameters
     ----------
     gt_xyxy : sequence of ndarray, N of (G_n, 4)
-    priors_cxcywh, iou_threshold, rule, strict, union_epsilon
+    priors_cxcywh, iou_threshold, rule
         As in `match`.
+    **deviations
+        `strict` and `union_epsilon` of `match`.
 
     Returns
     -------
@@ -107,11 +105,10 @@ def match_batch(gt_xyxy, priors_cxcywh, iou_threshold=0.5, rule="bipartite", str
     """
     gt_xyxy = [checked_ground_truths(objects) for objects in gt_xyxy]
     priors_cxcywh = checked_priors(priors_cxcywh)
-    if not is_compiled(rule, union_epsilon) or not gt_xyxy:
-        options = iou_threshold, rule, strict, union_epsilon
-        rows = [match(objects, priors_cxcywh, *options) for objects in gt_xyxy]
-        return np.array(rows, np.int64).reshape(-1, len(priors_cxcywh))
-    return kernel.match_batch(gt_xyxy, priors_cxcywh, lowest_match(iou_threshold, strict), kernel.RULES[rule])
+    if gt_xyxy and is_compiled(rule, **deviations):
+        return kernel.match_batch(gt_xyxy, priors_cxcywh, float(iou_threshold), kernel.RULES[rule])
+    rows = [match(objects, priors_cxcywh, iou_threshold, rule, **deviations) for objects in gt_xyxy]
+    return np.array(rows, np.int64).reshape(-1, len(priors_cxcywh))
 
 
 def explain(gt_xyxy, priors_cxcywh, iou_threshold=0.5, rule="bipartite", strict=False, union_epsilon=0.0):
@@ -139,24 +136,14 @@ def explain(gt_xyxy, priors_cxcywh, iou_threshold=0.5, rule="bipartite", strict=
     prior 2: background, best IoU 0.143 with ground truth 0, threshold 0.5
     """
     best_gt, best_iou, forced_prior = best_overlaps(gt_xyxy, priors_cxcywh, rule, union_epsilon)
-    over = (best_iou >= lowest_match(iou_threshold, strict)) & (best_gt != BACKGROUND)
+    over = best_iou > iou_threshold if strict else best_iou >= iou_threshold
+    over &= best_gt != BACKGROUND
     matched_gt = np.where(over, best_gt, BACKGROUND)
     reason = np.where(over, OVER_THRESHOLD, BELOW_THRESHOLD).astype(np.int8)
     for g, prior in enumerate(forced_prior):
         if prior != BACKGROUND:
             matched_gt[prior], reason[prior] = g, FORCED  # a forced match overrides the threshold
     return Explanation(matched_gt, best_gt, best_iou, reason, iou_threshold, strict)
-
-
-def lowest_match(iou_threshold, strict=False):
-    """The smallest IoU that is matched: more than a number is at least the next number.
-
-    Examples
-    --------
-    >>> lowest_match(0.5), lowest_match(0.5, strict=True)
-    (0.5, 0.5000000000000001)
-    """
-    return float(np.nextafter(iou_threshold, np.inf) if strict else iou_threshold)
 
 
 def best_overlaps(gt_xyxy, priors_cxcywh, rule="bipartite", union_epsilon=0.0):
@@ -184,7 +171,7 @@ def best_overlaps(gt_xyxy, priors_cxcywh, rule="bipartite", union_epsilon=0.0):
     (array([ 0, -1,  0]), array([0.75 , 0.   , 0.143]), array([0]))
     """
     gt_xyxy, priors_cxcywh = checked_ground_truths(gt_xyxy), checked_priors(priors_cxcywh)
-    if not is_compiled(rule, union_epsilon):
+    if not is_compiled(rule, union_epsilon=union_epsilon):
         return best_overlaps_by_matrix(gt_xyxy, priors_cxcywh, rule, union_epsilon)
     return kernel.best_overlaps(gt_xyxy, priors_cxcywh, kernel.RULES[rule])
 
@@ -197,9 +184,7 @@ def best_overlaps_by_matrix(gt_xyxy, priors_cxcywh, rule="bipartite", union_epsi
     priors_xyxy = boxes.cxcywh_to_xyxy(priors_cxcywh)
     iou = boxes.iou(priors_xyxy, gt_xyxy)  # (P, G)
     if union_epsilon:
-        # The areas of a pair add up to union + intersection, which is union * (1 + IoU).
-        union = (boxes.area(priors_xyxy)[:, None] + boxes.area(gt_xyxy)) / (1 + iou)
-        iou *= union / (union + union_epsilon)
+        iou = with_larger_unions(iou, priors_xyxy, gt_xyxy, union_epsilon)
     iou[~(iou > MIN_OVERLAP)] = 0
     with_background = np.column_stack([np.zeros(len(iou)), iou])  # (P, 1 + G)
     best_gt = with_background.argmax(axis=1) + BACKGROUND  # of equals the first: where all are 0, none
@@ -237,15 +222,33 @@ def force_bipartite(iou):
     return forced_prior
 
 
+def is_compiled(rule, strict=False, union_epsilon=0.0):
+    """Whether there is a compiled twin; a new rule works without. Raise InputError for an unknown one."""
+    chosen(RULES, rule, "rule", "matching rule")
+    return rule in kernel.RULES and not (strict or union_epsilon)
+
+
+# -- as other implementations have it -----------------------------------------------------------------------
+
+
 def force_argmax(iou):
-    """Each ground truth's best prior, whoever else wants it; prior 0 where nothing overlaps."""
+    """Each ground truth's best prior, whoever else wants it; prior 0 where nothing overlaps.
+
+    Where two want the same one, the last gets it, and the other may be left with nothing. amdegroot and
+    torchvision write this differently and get the same.
+
+    Examples
+    --------
+    >>> force_argmax(np.array([[0.6, 0.7], [0.4, 0.0]]))
+    array([0, 0])
+    """
     return iou.argmax(axis=0)
 
 
 def force_every(iou):
     """As `force_bipartite`; then who is left takes what is left, the lowest ground truth the lowest prior.
 
-    These are the arg-maxima of a matrix in which all that remains is 0.
+    This is d2l's: the arg-maxima of a matrix in which all that remains is 0.
 
     Examples
     --------
@@ -262,7 +265,7 @@ def force_every(iou):
 
 
 def force_nothing(iou):
-    """No ground truth forces a prior."""
+    """No ground truth forces a prior: balancap's."""
     return np.full(iou.shape[1], BACKGROUND)
 
 
@@ -275,29 +278,11 @@ RULES = {
 }
 
 
-def is_compiled(rule, union_epsilon=0.0):
-    """Whether there is a compiled twin; a new rule works without. Raise InputError for an unknown one."""
-    chosen(RULES, rule, "rule", "matching rule")
-    return rule in kernel.RULES and union_epsilon == 0
+def with_larger_unions(iou, priors_xyxy, gt_xyxy, union_epsilon):
+    """Return the IoUs as they are if every union is larger by an epsilon; lufficc's is 1e-5.
 
-
-def checked_ground_truths(gt_xyxy, argument="gt_xyxy"):
-    """Return the boxes as a new float64 array (G, 4). Raise InputError under this name if they are none."""
-    gt_xyxy = np.array(gt_xyxy, dtype=np.float64, order="C")
-    if gt_xyxy.size and gt_xyxy.shape[-1] != 4:
-        raise InputError(f"{argument}: its shape is {gt_xyxy.shape} (give one row x1, y1, x2, y2 per object)")
-    gt_xyxy = gt_xyxy.reshape(-1, 4)
-    if not np.isfinite(gt_xyxy).all():
-        row = int(np.argmin(np.isfinite(gt_xyxy).all(axis=1)))
-        raise InputError(f"{argument}: box {row} is {gt_xyxy[row].tolist()} (remove or correct it)")
-    return gt_xyxy
-
-
-def checked_priors(priors_cxcywh):
-    """Return the priors as a float64 array fit for compiled code. Raise InputError if they are no boxes."""
-    priors_cxcywh = np.ascontiguousarray(priors_cxcywh, dtype=np.float64)
-    if not priors_cxcywh.flags.writeable:  # Numba would compile the same once more for read-only arrays
-        priors_cxcywh = priors_cxcywh.copy()
-    if priors_cxcywh.ndim != 2 or priors_cxcywh.shape[1] != 4 or len(priors_cxcywh) == 0:
-        raise InputError(f"priors_cxcywh: shape {priors_cxcywh.shape} (give at least one row cx, cy, w, h)")
-    return priors_cxcywh
+    That makes the IoU of small boxes smaller: a square a fiftieth of the image wide and its half have .488.
+    """
+    # The areas of a pair add up to union + intersection, which is union * (1 + IoU).
+    union = (boxes.area(priors_xyxy)[:, None] + boxes.area(gt_xyxy)) / (1 + iou)
+    return iou * union / (union + union_epsilon)

@@ -41,7 +41,7 @@ def hard_negatives(conf_loss, positive, neg_pos_ratio=3, min_negatives=0, scope=
             All images together, by the same formula for the n and P of the whole batch: the hardest may all
             be in one image, even in one without objects.
         ``"none"`` (Dive into Deep Learning's)
-            There is no choice: all negatives are selected.
+            No mining: every negative is selected.
     overflow : bool
         Whether the positives come next where the negatives run out, the lowest first. torchvision's loss
         counts these priors twice.
@@ -64,40 +64,23 @@ def hard_negatives(conf_loss, positive, neg_pos_ratio=3, min_negatives=0, scope=
     >>> hard_negatives(conf_loss, np.array([[False, False, True, False, False]]))
     array([[ True,  True, False,  True, False]])
     """
-    if conf_loss.ndim != 2 or conf_loss.shape != positive.shape:
-        raise InputError(
-            f"hard_negatives: conf_loss of shape {conf_loss.shape}, positive of shape {positive.shape} "
-            "(give both as (N, P), also for one image)"
-        )
+    _check_shapes(conf_loss, positive)
     mine = chosen(SCOPES, scope, "scope", "mining scope")
-    return mine(conf_loss, positive.astype(bool, copy=False), neg_pos_ratio, min_negatives, overflow)
-
-
-def mine_images(conf_loss, positive, neg_pos_ratio, min_negatives, overflow):
-    """The hardest of each image."""
-    values, candidates = conf_loss, ~positive
+    positive = positive.astype(bool, copy=False)
+    negative = ~positive
     if overflow:
-        xp = get_array_module(conf_loss)
-        values, candidates = xp.where(positive, -xp.inf, conf_loss), xp.ones_like(positive)
+        conf_loss, negative = positives_last(conf_loss, positive)
+    return mine(conf_loss, positive, negative, neg_pos_ratio, min_negatives)
+
+
+def mine_images(conf_loss, positive, negative, neg_pos_ratio, min_negatives):
+    """The hardest negatives of each image."""
     counts = []
-    for row in range(len(values)):
-        num_pos, num_candidates = np.count_nonzero(positive[row]), np.count_nonzero(candidates[row])
-        counts.append(min(max(int(neg_pos_ratio * num_pos), min_negatives), num_candidates))
-    select = kernel.largest if kernel.fits(values) else largest
-    return select(values, candidates, counts)
-
-
-def mine_batch(conf_loss, positive, *options):
-    """The hardest of all images together."""
-    return mine_images(conf_loss.reshape(1, -1), positive.reshape(1, -1), *options).reshape(positive.shape)
-
-
-def mine_nothing(conf_loss, positive, *options):
-    """All negatives."""
-    return ~positive
-
-
-SCOPES = {"image": mine_images, "batch": mine_batch, "none": mine_nothing}
+    for row in range(len(conf_loss)):
+        num_pos, num_neg = np.count_nonzero(positive[row]), np.count_nonzero(negative[row])
+        counts.append(min(max(int(neg_pos_ratio * num_pos), min_negatives), num_neg))
+    select = kernel.largest if kernel.fits(conf_loss) else largest
+    return select(conf_loss, negative, counts)
 
 
 def largest(values, candidates, counts):
@@ -129,3 +112,40 @@ def largest(values, candidates, counts):
         largest_first = xp.argsort(-values[n, places], kind="stable")
         marked[n, places[largest_first[:count]]] = True
     return marked
+
+
+def _check_shapes(conf_loss, positive):
+    if conf_loss.ndim != 2 or conf_loss.shape != positive.shape:
+        raise InputError(
+            f"hard_negatives: conf_loss of shape {conf_loss.shape}, positive of shape {positive.shape} "
+            "(give both as (N, P), also for one image)"
+        )
+
+
+# -- as other implementations have it -----------------------------------------------------------------------
+
+
+def mine_batch(conf_loss, positive, negative, *limits):
+    """The hardest negatives of all images together: the batch as one large image."""
+    arrays = (array.reshape(1, -1) for array in (conf_loss, positive, negative))
+    return mine_images(*arrays, *limits).reshape(positive.shape)
+
+
+def take_all(conf_loss, positive, negative, *limits):
+    """Every negative, easy or hard: no mining."""
+    return ~positive
+
+
+SCOPES = {"image": mine_images, "batch": mine_batch, "none": take_all}
+
+
+def positives_last(conf_loss, positive):
+    """Losses and candidates of torchvision, to whom the positives are negatives too, of loss minus infinity.
+
+    Examples
+    --------
+    >>> positives_last(np.array([[5.0, 9.0]]), np.array([[False, True]]))
+    (array([[  5., -inf]]), array([[ True,  True]]))
+    """
+    xp = get_array_module(conf_loss)
+    return xp.where(positive, -xp.inf, conf_loss), xp.ones_like(positive)

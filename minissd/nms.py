@@ -84,8 +84,7 @@ def _suppress(boxes_xyxy, scores, iou_threshold, top_k, inclusive):
         )
     order = np.argsort(-np.asarray(scores), kind="stable")[:top_k]
     suppressor = np.full(len(boxes_xyxy), NOT_CONSIDERED, dtype=np.int64)
-    if inclusive:  # at least this threshold is more than the number before it
-        iou_threshold = np.nextafter(iou_threshold, -np.inf)
+    iou_threshold = suppression.number_to_exceed(np.float64(iou_threshold), inclusive)
     suppression.suppress(boxes_xyxy, order, float(iou_threshold), suppressor)
     return order, suppressor
 

@@ -10,7 +10,7 @@ from string import Template
 
 from minissd.files import written_whole
 
-PAGE = Template("""\
+DOCUMENT = Template("""\
 <!doctype html>
 <html lang="en">
 <head>
@@ -26,18 +26,21 @@ PAGE = Template("""\
   .wide { overflow-x: auto; margin: 1rem 0; } table { border-collapse: collapse; font-size: .95rem; }
   th, td { padding: .25rem 1.2rem .25rem 0; border-bottom: 1px solid #ddd; text-align: left; }
   @media (max-width: 36rem) { nav ol { columns: 1; } }
-</style>
+$style</style>
 </head>
 <body>
+$body
+</body>
+</html>
+""")
+
+BODY = Template("""\
 <h1>$title</h1>
 <p>$intro</p>
 <nav><ol>
 $contents
 </ol></nav>
-$sections
-</body>
-</html>
-""")
+$sections""")
 
 SECTION = Template("""\
 <section id="$name">
@@ -142,12 +145,30 @@ def write_page(path, title, intro, sections):
     sections : sequence of Section
     """
     contents = [f'<li><a href="#{_name(s)}">{html.escape(s.title)}</a></li>' for s in sections]
-    page = PAGE.substitute(
+    body = BODY.substitute(
         title=html.escape(title),
         intro=html.escape(intro),
         contents="\n".join(contents),
         sections="\n".join(section.as_html(number) for number, section in enumerate(sections, start=1)),
     )
+    write_document(path, title, body)
+
+
+def write_document(path, title, body, style=""):
+    """Write a page in the plain style, with any content.
+
+    Parameters
+    ----------
+    path : str or Path
+        The HTML file, written whole or not at all.
+    title : str
+        Plain text, for the window.
+    body : str
+        HTML.
+    style : str
+        Lines of CSS beside those of all pages.
+    """
+    page = DOCUMENT.substitute(title=html.escape(title), body=body, style=style)
     with written_whole(path) as temporary:
         temporary.write_text(page, encoding="utf-8")
 

@@ -18,6 +18,7 @@ from dataclasses import replace
 import numpy as np
 
 from minissd import boxes
+from minissd.choice import chosen
 from minissd.errors import InputError
 
 
@@ -52,11 +53,9 @@ def prior_boxes(config):
     >>> prior_boxes(SSD300_VOC)[2].round(4)  # centre 4/300; ratio 2, side 30/300
     array([0.0133, 0.0133, 0.1414, 0.0707])
     """
-    if config.clip not in CLIPS:
-        choices = ", ".join(map(repr, CLIPS))
-        raise InputError(f"config {config.name}: clip is {config.clip!r} (choose one of {choices})")
+    clip = chosen(CLIPS, config.clip, f"config {config.name}", "clip")
     priors_cxcywh = np.concatenate([map_priors(config, k) for k in range(len(config.feature_maps))])
-    return CLIPS[config.clip](priors_cxcywh)  # (P, 4)
+    return clip(priors_cxcywh)  # (P, 4)
 
 
 def map_priors(config, k):
@@ -109,12 +108,82 @@ def cell_shapes(min_size, max_size, aspect_ratios, flip=True):
     large = math.sqrt(min_size * max_size)
     shapes = [(float(min_size), float(min_size)), (large, large)]
     for ratio in aspect_ratios:
-        longer, shorter = min_size * math.sqrt(ratio), min_size / math.sqrt(ratio)
-        shapes += [(longer, shorter), (shorter, longer)] if flip else [(longer, shorter)]
+        width, height = min_size * math.sqrt(ratio), min_size / math.sqrt(ratio)
+        shapes += [(width, height), (height, width)] if flip else [(width, height)]
     return shapes
 
 
-# -- the same boxes as other implementations have them ------------------------------------------------------
+# -- where the sizes come from ------------------------------------------------------------------------------
+
+
+def paper_scales(num_maps, s_min=0.2, s_max=0.9):
+    r"""Scales of the default boxes by the paper's equation 4.
+
+    .. math:: s_k = s_{min} + \frac{s_{max} - s_{min}}{m - 1} (k - 1), \quad k \in [1, m]
+
+    Parameters
+    ----------
+    num_maps : int
+        m, the number of feature maps.
+    s_min, s_max : float
+        Scale of the finest and of the coarsest map.
+
+    Returns
+    -------
+    list of float
+        m scales, fractions of the image.
+
+    Examples
+    --------
+    >>> [round(s, 2) for s in paper_scales(6)]
+    [0.2, 0.34, 0.48, 0.62, 0.76, 0.9]
+    """
+    if num_maps == 1:
+        return [s_min]
+    return [s_min + (s_max - s_min) * k / (num_maps - 1) for k in range(num_maps)]
+
+
+def official_sizes(image_size, num_maps, min_percent, max_percent, first_percent):
+    """Sizes of the default boxes as the scripts of the original Caffe SSD compute them.
+
+    The finest map has a size of its own; the others are spaced evenly, by a step that is rounded down to
+    whole percents, which is why they differ from `paper_scales`.
+
+    Parameters
+    ----------
+    image_size : int
+        Side of the input in pixels.
+    num_maps : int
+        Number of feature maps.
+    min_percent, max_percent : int
+        Scale of the second and, about, of the last map, in percent.
+    first_percent : int
+        Scale of the finest map, in percent.
+
+    Returns
+    -------
+    min_sizes, max_sizes : tuple of float
+        In pixels, one per map; the ``max`` of a map is the ``min`` of the next.
+
+    Raises
+    ------
+    InputError
+        If there are fewer than three maps.
+
+    Examples
+    --------
+    >>> official_sizes(300, 6, 20, 90, 10)
+    ((30.0, 60.0, 111.0, 162.0, 213.0, 264.0), (60.0, 111.0, 162.0, 213.0, 264.0, 315.0))
+    """
+    if num_maps < 3:
+        raise InputError(f"num_maps: {num_maps} (the scripts' rule needs 3 or more; see paper_scales)")
+    step = (max_percent - min_percent) // (num_maps - 2)
+    percents = [first_percent] + [min_percent + k * step for k in range(num_maps)]
+    sizes = tuple(image_size * percent / 100 for percent in percents)
+    return sizes[:-1], sizes[1:]
+
+
+# -- as other implementations have them ---------------------------------------------------------------------
 
 
 def _keep(priors_cxcywh):
@@ -189,73 +258,3 @@ def integer_sizes(config):
     """
     sizes = {name: tuple(map(int, getattr(config, name))) for name in ("min_sizes", "max_sizes")}
     return replace(config, **sizes)
-
-
-# -- where the sizes come from ------------------------------------------------------------------------------
-
-
-def paper_scales(num_maps, s_min=0.2, s_max=0.9):
-    r"""Scales of the default boxes by the paper's equation 4.
-
-    .. math:: s_k = s_{min} + \frac{s_{max} - s_{min}}{m - 1} (k - 1), \quad k \in [1, m]
-
-    Parameters
-    ----------
-    num_maps : int
-        m, the number of feature maps.
-    s_min, s_max : float
-        Scale of the finest and of the coarsest map.
-
-    Returns
-    -------
-    list of float
-        m scales, fractions of the image.
-
-    Examples
-    --------
-    >>> [round(s, 2) for s in paper_scales(6)]
-    [0.2, 0.34, 0.48, 0.62, 0.76, 0.9]
-    """
-    if num_maps == 1:
-        return [s_min]
-    return [s_min + (s_max - s_min) * k / (num_maps - 1) for k in range(num_maps)]
-
-
-def official_sizes(image_size, num_maps, min_percent, max_percent, first_percent):
-    """Sizes of the default boxes as the scripts of the original Caffe SSD compute them.
-
-    The finest map has a size of its own; the others are spaced evenly, by a step that is rounded down to
-    whole percents, which is why they differ from `paper_scales`.
-
-    Parameters
-    ----------
-    image_size : int
-        Side of the input in pixels.
-    num_maps : int
-        Number of feature maps.
-    min_percent, max_percent : int
-        Scale of the second and, about, of the last map, in percent.
-    first_percent : int
-        Scale of the finest map, in percent.
-
-    Returns
-    -------
-    min_sizes, max_sizes : tuple of float
-        In pixels, one per map; the ``max`` of a map is the ``min`` of the next.
-
-    Raises
-    ------
-    InputError
-        If there are fewer than three maps.
-
-    Examples
-    --------
-    >>> official_sizes(300, 6, 20, 90, 10)
-    ((30.0, 60.0, 111.0, 162.0, 213.0, 264.0), (60.0, 111.0, 162.0, 213.0, 264.0, 315.0))
-    """
-    if num_maps < 3:
-        raise InputError(f"num_maps: {num_maps} (the scripts' rule needs 3 or more; see paper_scales)")
-    step = (max_percent - min_percent) // (num_maps - 2)
-    percents = [first_percent] + [min_percent + k * step for k in range(num_maps)]
-    sizes = tuple(image_size * percent / 100 for percent in percents)
-    return sizes[:-1], sizes[1:]

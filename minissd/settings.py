@@ -9,6 +9,7 @@ from numbers import Integral
 from pathlib import Path
 
 from minissd import matching
+from minissd.choice import chosen
 from minissd.conventions import convention_of
 from minissd.data import Resize, SSDAugmentation, mild
 from minissd.errors import InputError
@@ -62,9 +63,9 @@ class TrainSettings:
     augmentation : str
         ``"ssd"`` (the paper's), ``"mild"`` (flips and mild crops, for few pictures) or ``"none"``.
     matching_rule, iou_threshold
-        See `minissd.matching.match`.
+        See `minissd.matching.match`. The rest of the matching is as the model's convention says.
     neg_pos_ratio, min_negatives, alpha
-        See `minissd.loss.multibox_loss`.
+        See `minissd.loss.multibox_loss`. The rest of the loss is as the model's convention says.
     evaluate_every, checkpoint_every : int
         In steps; 0 is only at the end.
     seed : int
@@ -95,10 +96,7 @@ class TrainSettings:
             ("augmentation", "augmentation", AUGMENTATIONS),
             ("matching_rule", "matching rule", matching.RULES),
         ):
-            if getattr(self, field) not in choices:
-                raise InputError(
-                    f"{field}: no {noun} {getattr(self, field)!r} (choose one of {', '.join(choices)})"
-                )
+            chosen(choices, getattr(self, field), field, noun)
         for names, wanted, holds in NUMBERS:
             for field in names.split():
                 if not holds(getattr(self, field)):
@@ -137,20 +135,25 @@ def settings_for(config, **given):
     >>> settings_for(SSD300_VOC, steps=9).learning_rate
     0.001
     """
-    matching = convention_of(config).matching
-    of_convention = {"matching_rule": matching.rule, "iou_threshold": matching.iou_threshold}
-    return TrainSettings(**{**PRESETS.get(config.base, {}), **of_convention, **given})
+    convention = convention_of(config)
+    of_convention = {
+        "matching_rule": convention.matching.rule,
+        "iou_threshold": convention.matching.iou_threshold,
+        "neg_pos_ratio": convention.loss.neg_pos_ratio,
+        "alpha": convention.loss.alpha,
+    }
+    return TrainSettings(**PRESETS.get(config.base, {}) | of_convention | given)
 
 
 def target_options(config, settings):
-    """Return the arguments of `minissd.targets.make_batch_targets`: the convention's, then the settings'."""
+    """Return what `minissd.targets.make_batch_targets` is told: the convention's rules, then the settings."""
     convention = convention_of(config)
     given = {"rule": settings.matching_rule, "iou_threshold": settings.iou_threshold}
     return vars(convention.matching) | vars(convention.encoding) | given
 
 
 def loss_options(config, settings):
-    """Return the arguments of `minissd.loss.multibox_loss`: the convention's, then the settings'."""
+    """Return what `minissd.loss.multibox_loss` is told: the convention's rules, then the settings."""
     given = {name: getattr(settings, name) for name in ("neg_pos_ratio", "alpha", "min_negatives")}
     return vars(convention_of(config).loss) | given
 

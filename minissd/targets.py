@@ -5,20 +5,13 @@ from __future__ import annotations
 import numpy as np
 
 from minissd import codec, matching
+from minissd.box_checks import checked_ground_truths, checked_priors
 from minissd.errors import InputError
 from minissd.kernels import targets as kernel
 
 
 def make_targets(
-    gt_xyxy,
-    labels,
-    priors_cxcywh,
-    iou_threshold=0.5,
-    rule="bipartite",
-    variances=(0.1, 0.2),
-    strict=False,
-    union_epsilon=0.0,
-    log_epsilon=0.0,
+    gt_xyxy, labels, priors_cxcywh, iou_threshold=0.5, rule="bipartite", variances=(0.1, 0.2), **deviations
 ):
     """Match an image's objects to the default boxes and encode them.
 
@@ -29,10 +22,12 @@ def make_targets(
     labels : ndarray of int, (G,)
         Class of each object, 1...C-1.
     priors_cxcywh : ndarray, (P, 4)
-    iou_threshold, rule, strict, union_epsilon
+    iou_threshold, rule
         See `minissd.matching.match`.
-    variances, log_epsilon
+    variances : (float, float)
         See `minissd.codec.encode`.
+    **deviations
+        `strict` and `union_epsilon` of `match`, `log_epsilon` of `encode`.
 
     Returns
     -------
@@ -55,21 +50,13 @@ def make_targets(
     array([0, 3])
     """
     gt_xyxy, labels = _checked_objects(gt_xyxy, labels)
-    options = iou_threshold, rule, variances, strict, union_epsilon, log_epsilon
-    loc_target, conf_target = _targets([gt_xyxy], [labels], priors_cxcywh, *options)
+    options = iou_threshold, rule, variances
+    loc_target, conf_target = _targets([gt_xyxy], [labels], priors_cxcywh, *options, **deviations)
     return loc_target[0], conf_target[0]
 
 
 def make_batch_targets(
-    gt_xyxy,
-    labels,
-    priors_cxcywh,
-    iou_threshold=0.5,
-    rule="bipartite",
-    variances=(0.1, 0.2),
-    strict=False,
-    union_epsilon=0.0,
-    log_epsilon=0.0,
+    gt_xyxy, labels, priors_cxcywh, iou_threshold=0.5, rule="bipartite", variances=(0.1, 0.2), **deviations
 ):
     """Do `make_targets` for all images of a batch, on all cores.
 
@@ -77,7 +64,7 @@ def make_batch_targets(
     ----------
     gt_xyxy : sequence of ndarray, N of (G_n, 4)
     labels : sequence of ndarray of int, N of (G_n,)
-    priors_cxcywh, iou_threshold, rule, variances, strict, union_epsilon, log_epsilon
+    priors_cxcywh, iou_threshold, rule, variances, **deviations
         As in `make_targets`.
 
     Returns
@@ -105,8 +92,7 @@ def make_batch_targets(
         )
     objects = [_checked_objects(*pair, f"[{n}]") for n, pair in enumerate(zip(gt_xyxy, labels))]
     gt_xyxy, labels = [pair[0] for pair in objects], [pair[1] for pair in objects]
-    options = iou_threshold, rule, variances, strict, union_epsilon, log_epsilon
-    return _targets(gt_xyxy, labels, priors_cxcywh, *options)
+    return _targets(gt_xyxy, labels, priors_cxcywh, iou_threshold, rule, variances, **deviations)
 
 
 def match_and_encode(
@@ -116,12 +102,11 @@ def match_and_encode(
     iou_threshold=0.5,
     rule="bipartite",
     variances=(0.1, 0.2),
-    strict=False,
-    union_epsilon=0.0,
     log_epsilon=0.0,
+    **deviations,
 ):
     """Return what `make_targets` does, as the paper says it: match, then encode. The definition."""
-    matched_gt = matching.match(gt_xyxy, priors_cxcywh, iou_threshold, rule, strict, union_epsilon)
+    matched_gt = matching.match(gt_xyxy, priors_cxcywh, iou_threshold, rule, **deviations)
     positive = matched_gt != matching.BACKGROUND
     conf_target = np.zeros(len(priors_cxcywh), dtype=np.int64)
     conf_target[positive] = labels[matched_gt[positive]]
@@ -131,18 +116,17 @@ def match_and_encode(
     return loc_target, conf_target
 
 
-def _targets(gt_xyxy, labels, priors_cxcywh, *options):
+def _targets(gt_xyxy, labels, priors_cxcywh, iou_threshold, rule, variances, log_epsilon=0.0, **deviations):
     """Call compiled code, but let the definition do what that cannot do."""
-    iou_threshold, rule, variances, strict, union_epsilon, log_epsilon = options
-    priors_cxcywh = matching.checked_priors(priors_cxcywh)
+    priors_cxcywh = checked_priors(priors_cxcywh)
     loc_target = np.empty((len(gt_xyxy), len(priors_cxcywh), 4), dtype=np.float32)
     conf_target = np.empty((len(gt_xyxy), len(priors_cxcywh)), dtype=np.int64)
-    arrays = loc_target, conf_target, gt_xyxy, labels, priors_cxcywh
-    lowest_match = matching.lowest_match(iou_threshold, strict)
-    encoded = matching.is_compiled(rule, union_epsilon) and log_epsilon == 0
-    if not (encoded and kernel.make_targets(*arrays, lowest_match, rule, variances)):
-        for n, objects in enumerate(zip(gt_xyxy, labels)):  # or a box has no code, which raises
-            loc_target[n], conf_target[n] = match_and_encode(*objects, priors_cxcywh, *options)
+    options = priors_cxcywh, iou_threshold, rule, variances
+    is_compiled = matching.is_compiled(rule, **deviations) and not log_epsilon
+    if is_compiled and kernel.make_targets(loc_target, conf_target, gt_xyxy, labels, *options):
+        return loc_target, conf_target
+    for n, objects in enumerate(zip(gt_xyxy, labels)):  # or a box has no code, which raises
+        loc_target[n], conf_target[n] = match_and_encode(*objects, *options, log_epsilon, **deviations)
     return loc_target, conf_target
 
 
@@ -155,4 +139,4 @@ def _checked_objects(gt_xyxy, labels, image=""):
         raise InputError(
             f"labels{image}: {labels.min()} is no class of objects (count from 1, 0 is the background)"
         )
-    return matching.checked_ground_truths(gt_xyxy, f"gt_xyxy{image}"), labels
+    return checked_ground_truths(gt_xyxy, f"gt_xyxy{image}"), labels

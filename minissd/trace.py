@@ -1,9 +1,11 @@
-"""One image followed through the network: what each detection was made of, and which boxes it silenced."""
+"""One image followed through the network: what each detection was made of, and which boxes it silenced.
+
+`minissd.explain` makes a page of it.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import numpy as np
 
@@ -11,20 +13,11 @@ from minissd import boxes, codec
 from minissd.config import SSDConfig
 from minissd.data import network_input
 from minissd.detect import Detections, all_classes_together, class_by_class, detect
-from minissd.errors import InputError
 from minissd.models.summary import summary
 from minissd.nms import suppressed_by
+from minissd.places import Place, locate
 from minissd.predict import detection_options
 from minissd.softmax import softmax
-
-
-class Place(NamedTuple):
-    """Where a default box stands: feature map, row and column of the cell, number in the cell; all from 0."""
-
-    map: int
-    row: int
-    column: int
-    box: int
 
 
 @dataclass(frozen=True)
@@ -42,13 +35,11 @@ class TracedDetection:
         Number of the default box that made the detection.
     place : Place
         Where this default box stands.
-    map_name : str
-        The source map, as in ``model.source_names``.
-    shape : str
-        Which of the shapes of a cell it has, see `minissd.viz.shape_names`.
     prior_cxcywh : ndarray, (4,)
     offsets : ndarray, (4,)
-        What the head says about this default box; ``decode(offsets, prior_cxcywh, variances)`` is the box.
+        What the head says about this default box; `minissd.codec.decode` makes the box of it.
+    cut : bool
+        Whether the box reached over the border of the image and was cut there (torchvision's rules).
     probabilities : ndarray, (C,)
         Of all classes, the background first.
     suppressed : Detections
@@ -63,29 +54,12 @@ class TracedDetection:
     box_xyxy: np.ndarray
     prior: int
     place: Place
-    map_name: str
-    shape: str
     prior_cxcywh: np.ndarray
     offsets: np.ndarray
+    cut: bool
     probabilities: np.ndarray
     suppressed: Detections
     ious: np.ndarray
-
-    def describe_offsets(self, image_size):
-        """Say of each offset what it does to the default box, in pixels of the network's input.
-
-        Returns
-        -------
-        list of str
-            Of x, y, width and height: ``"moved 2.9 px to the right"``, ``"1.13 times as wide: 54 to 61 px"``.
-        """
-        before, after = self.prior_cxcywh * image_size, boxes.xyxy_to_cxcywh(self.box_xyxy) * image_size
-        moves, factors = after[:2] - before[:2], after[2:] / before[2:]
-        ways = (("to the left", "to the right"), ("up", "down"))
-        texts = [_moved(move, way) for move, way in zip(moves, ways)]
-        for factor, word, old, new in zip(factors, ("wide", "high"), before[2:], after[2:]):
-            texts.append(f"{factor:.2f} times as {word}: {old:.0f} to {new:.0f} px")
-        return texts
 
 
 @dataclass(frozen=True)
@@ -121,39 +95,6 @@ class Trace:
     options: dict
     detections: Detections
     found: list[TracedDetection]
-
-    def describe_input(self):
-        """Say what was done to the image before the network saw it."""
-        config, (height, width) = self.config, self.image.shape[:2]
-        mean = ", ".join(f"{value:g}" for value in config.mean_rgb)
-        scale = f", and the rest is divided by {config.pixel_scale:g}" if config.pixel_scale != 1 else ""
-        return (
-            f"The picture of {width} × {height} is resized to {config.image_size} × {config.image_size}, "
-            f"whatever its shape. The mean of red, green and blue ({mean}) is subtracted{scale}. The "
-            f"channels go in as {config.channel_order.upper()}, in numbers from {self.input.min():.2f} to "
-            f"{self.input.max():.2f}."
-        )
-
-    def describe_source(self, k):
-        """Say what source map `k` is and what a cell of it stands for."""
-        config, (name, maps) = self.config, list(self.sources.items())[k]
-        (channels, side, _), field = maps.shape, self.receptive_fields[name]
-        small, large = config.min_sizes[k], np.sqrt(config.min_sizes[k] * config.max_sizes[k])
-        normalized = ", L2-normalised as its head sees them" if name in self.normalized else ""
-        return (
-            f"{channels} channels of {side} × {side} cells, {config.steps[k]:g} px apart{normalized}. What "
-            f"is predicted for a cell depends on {field} × {field} px around it, and starts from default "
-            f"boxes such as squares of {small:.0f} and {large:.0f} px."
-        )
-
-    def describe_origin(self, one):
-        """Say where one of the detections comes from."""
-        side = self.config.feature_maps[one.place.map]
-        return (
-            f"Found by map {one.place.map} ({one.map_name}, {side} × {side} cells), row {one.place.row}, "
-            f"column {one.place.column}, with the default box “{one.shape}”, number {one.prior} of "
-            f"{self.config.num_priors}."
-        )
 
 
 def trace(model, image, **thresholds):
@@ -209,14 +150,12 @@ def _forward(model, x):
     return loc, conf, outputs
 
 
-def _moved(move, ways):
-    return f"moved {abs(move):.1f} px {ways[int(move > 0)]}" if abs(move) >= 0.05 else "not moved"
-
-
+@np.errstate(over="ignore", invalid="ignore")  # an untrained network may ask for infinite boxes
 def follow(model, detections, loc, probability, options):
     """Return a `TracedDetection` for each detection of an image; `loc` is (P, 4), `probability` (P, C)."""
-    boxes_xyxy = codec.decode(loc, model.priors_cxcywh, options["variances"], options["max_log_size"])
-    boxes_xyxy = boxes.clip(boxes_xyxy) if options["clip"] else boxes_xyxy  # (P, 4)
+    uncut_xyxy = codec.decode(loc, model.priors_cxcywh, options["variances"], options["max_log_size"])
+    boxes_xyxy = boxes.clip(uncut_xyxy) if options["clip"] else uncut_xyxy  # (P, 4)
+    cut = options["clip"] & ((uncut_xyxy < 0) | (uncut_xyxy > 1)).any(axis=1)  # (P,)
     losers = suppressions(boxes_xyxy, probability, options)
     found = []
     for d, (prior, label) in enumerate(zip(detections.priors.tolist(), detections.labels.tolist())):
@@ -224,18 +163,9 @@ def follow(model, detections, loc, probability, options):
         suppressed = Detections(boxes_xyxy[rows], probability[rows, labels], labels, rows)
         ious = boxes.iou(boxes_xyxy[prior][None], boxes_xyxy[rows])[0]
         box = label, float(detections.scores[d]), detections.boxes_xyxy[d]
-        origin = describe_origin(model, prior)
-        found.append(TracedDetection(*box, *origin, loc[prior], probability[prior], suppressed, ious))
+        origin = prior, locate(model.config, prior), model.priors_cxcywh[prior], loc[prior], bool(cut[prior])
+        found.append(TracedDetection(*box, *origin, probability[prior], suppressed, ious))
     return found
-
-
-def describe_origin(model, prior):
-    """Number, place, map name, shape name and box (cx, cy, w, h) of a default box."""
-    from minissd.viz import shape_names
-
-    place = locate(model.config, prior)
-    shape = shape_names(model.config, place.map)[place.box]
-    return prior, place, model.source_names[place.map], shape, model.priors_cxcywh[prior]
 
 
 NOBODY = np.zeros((2, 0), np.int64)  # priors and labels
@@ -269,41 +199,6 @@ def suppressions(boxes_xyxy, probability, options):
             rows = rows[np.argsort(-scores[rows], kind="stable")]
             result[int(priors[kept]), int(labels[kept])] = priors[rows], labels[rows]
     return result
-
-
-def locate(config, prior):
-    """Find the place of a default box from its number.
-
-    Parameters
-    ----------
-    config : SSDConfig
-    prior : int
-        Row of ``prior_boxes(config)``.
-
-    Returns
-    -------
-    Place
-
-    Raises
-    ------
-    InputError
-        If there is no such default box.
-
-    Examples
-    --------
-    The first map of SSD300 has 38 * 38 * 4 = 5776 default boxes, the second 6 in each of its 19 * 19 cells.
-
-    >>> from minissd.config import SSD300_VOC
-    >>> locate(SSD300_VOC, 5776 + 6 * 20 + 2)
-    Place(map=1, row=1, column=1, box=2)
-    """
-    rest = prior
-    for k, (side, per_cell) in enumerate(zip(config.feature_maps, config.boxes_per_cell)):
-        if 0 <= rest < per_cell * side * side:
-            cell, box = divmod(rest, per_cell)
-            return Place(k, *divmod(cell, side), box)
-        rest -= per_cell * side * side
-    raise InputError(f"prior: {prior} of {config.name} (choose 0...{config.num_priors - 1})")
 
 
 def as_picture(x, config):

@@ -136,11 +136,7 @@ class Trainer:
                 batch.conf_target,
                 **loss_options(self.model.config, self.settings),
             )
-        if not np.isfinite(loss.value):
-            raise InputError(
-                f"step {self.step + 1}: the loss is {loss.value} on {', '.join(batch.names)} "
-                "(look at the boxes of these pictures, or lower the learning rate)"
-            )
+        self._require_finite(loss, batch)
         self.model.backward(loss.dloc, loss.dconf)
         rate = self.learning_rate(self.step)
         self.optimizer.step(rate)
@@ -148,6 +144,17 @@ class Trainer:
         row = dict(zip(COLUMNS, (self.step, rate, loss.value, loss.conf, loss.loc, loss.num_pos, None)))
         self.rows.append(row)
         return row
+
+    def _require_finite(self, loss, batch):
+        """Name the pictures whose loss is no number, and what can be done about it."""
+        if np.isfinite(loss.value):
+            return
+        fix = "look at the boxes of these pictures, or lower the learning rate"
+        if loss.num_pos == 0 and np.isfinite(loss.conf_loss).all():
+            divided = f"no default box is matched, and {self.model.config.convention} divides by their number"
+            fix = f"{divided}: take larger batches, other pictures or another convention"
+        names = ", ".join(batch.names)
+        raise InputError(f"step {self.step + 1}: the loss is {loss.value} on {names} ({fix})")
 
     def evaluate(self):
         """Return the model's mAP (area, IoU 0.5) on the validation set, None without one."""

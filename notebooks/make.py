@@ -80,7 +80,12 @@ def make(notebook, folder):
             cell.outputs, cell.execution_count = [], None
     resources = {"metadata": {"path": str(folder)}}
     client = NotebookClient(
-        made, timeout=TIMEOUT, kernel_name="python3", record_timing=False, resources=resources
+        made,
+        timeout=TIMEOUT,
+        kernel_name="python3",
+        record_timing=False,
+        coalesce_streams=True,  # what a cell prints is one text, however the kernel sent it
+        resources=resources,
     )
     client.execute()
     return normalise(made)

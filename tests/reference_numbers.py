@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from minissd import codec, config, matching, priors
+from minissd.evaluate import GroundTruth
 
 REFERENCE = Path(__file__).parent / "reference"
 
@@ -23,6 +24,11 @@ def split(rows, offsets):
     return np.split(rows, offsets[1:-1])
 
 
+def under(prefix, numbers):
+    """The arrays whose keys have this prefix, by the rest of the key."""
+    return {key.removeprefix(prefix): value for key, value in numbers.items() if key.startswith(prefix)}
+
+
 def drawn_predictions(seed, recipe, loc_shape, conf_shape):
     """Offsets and logits as the recipes of the reference numbers draw them."""
     tag, loc_scale, conf_scale, background_bias = recipe
@@ -33,15 +39,37 @@ def drawn_predictions(seed, recipe, loc_shape, conf_shape):
     return loc, conf
 
 
+def detection_case(numbers, case):
+    """Offsets and logits of SSD300 for one image of the detection reference, checked to be those stored."""
+    loc, conf = drawn_predictions(numbers["seed"], numbers[f"det{case}_recipe"], (8732, 4), (8732, 21))
+    if f"det{case}_over_prior" in numbers:  # objects painted over the noise
+        prior = numbers[f"det{case}_over_prior"]
+        loc[prior] = numbers[f"det{case}_over_loc"]
+        conf[prior, numbers[f"det{case}_over_class"]] += numbers[f"det{case}_over_add"]
+    np.testing.assert_allclose([loc.sum(), *loc[0]], numbers[f"det{case}_loc_check"], rtol=1e-12)
+    np.testing.assert_allclose([conf.sum(), *conf[0, :5]], numbers[f"det{case}_logit_check"], rtol=1e-12)
+    return loc[None], conf[None]
+
+
+def evaluation_set(numbers, case, with_crowds=False):
+    """Detections and ground truths of a set of the evaluation reference, one entry per image, in pixels."""
+    of = under(f"s{case}_", numbers)
+    crowd = of["gt_crowd"].astype(bool) if with_crowds else np.zeros(len(of["gt_class"]), bool)
+    difficult = of["gt_difficult"].astype(bool)
+    detections, ground_truths = [], []
+    for image in range(numbers["num_images"][case]):
+        found, wanted = of["det_image"] == image, of["gt_image"] == image
+        detections.append((of["det_box"][found], of["det_score"][found], of["det_class"][found]))
+        objects = of["gt_box"][wanted], of["gt_class"][wanted]
+        ground_truths.append(GroundTruth(*objects, difficult[wanted], crowd[wanted]))
+    return detections, ground_truths
+
+
 class LossCase:
     """One batch of the loss reference: predictions, and targets in float64 made by our matching and code."""
 
     def __init__(self, numbers, case, **matching_options):
-        self.expected = {
-            key.removeprefix(f"c{case}_"): value
-            for key, value in numbers.items()
-            if key.startswith(f"c{case}_")
-        }
+        self.expected = under(f"c{case}_", numbers)
         batch, num_priors, num_classes = self.expected["shape"]
         self.loc, self.conf = drawn_predictions(
             numbers["seed"],

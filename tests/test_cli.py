@@ -35,7 +35,7 @@ from minissd.data import COCODetection, DrawnScenes, VOCDetection, read_image
 from minissd.errors import InputError
 from minissd.show import show_nms
 
-COMMANDS = ["demo", "train", "evaluate", "detect", "show", "weights", "bench"]
+COMMANDS = ["demo", "train", "evaluate", "detect", "show", "weights", "bench", "lessons"]
 STEPS = ["show priors", "show matches", "show mining", "show nms", "weights inspect", "weights convert"]
 PHOTO = "voc/JPEGImages/val_000000.png"
 XML = "voc/Annotations/val_000000.xml"
@@ -257,6 +257,33 @@ def test_train_starts_from_weights(minissd, capsys):
     assert same_seed == first  # weights.safetensors has the weights that seed 0 gives
     minissd(*TRAIN, "--val-split", "", "--weights", "run/weights.safetensors", "--output", "third")
     assert weights.read("third/checkpoint.safetensors").details["rows"][0]["loss"] != first
+
+
+def test_train_by_a_convention_and_go_on_by_it(minissd, refuse):
+    options = (*TRAIN, "--val-split", "")
+    minissd(*options, "--convention", "d2l")
+    model, _ = weights.load_model("run/weights.safetensors")
+    assert model.config.convention == "d2l"
+    assert json.loads(Path("run/settings.json").read_text())["training"]["matching_rule"] == "d2l"
+    line = refuse(*options, "--resume")
+    assert re.match(r"run/checkpoint.safetensors: is of another configuration: .*convention differ", line)
+    finished = minissd(*options, "--resume", "--convention", "d2l")
+    assert finished[0] == "this run is finished: all 2 steps are done"
+    assert refuse(*options, "--convention", "darknet").startswith(
+        "convention: no convention 'darknet' (choose"
+    )
+
+
+def test_train_starts_from_a_detector_of_other_classes(minissd, refuse):
+    base = make_weights("base.safetensors", ("ring", "star", "cross"), seed=7)
+    options = (*TRAIN, "--val-split", "", "--steps", 1, "--learning-rate", "1e-9", "--base", base)
+    minissd(*options)
+    learned, started = weights.read(base).arrays, weights.read("run/weights.safetensors").arrays
+    for name, array in started.items():
+        if "_head" not in name and "running" not in name:
+            np.testing.assert_allclose(array, learned[name], atol=1e-6)
+    assert "--weights and --base: give only one" in refuse(*options, "--weights", base)
+    assert "base.safetensor: no such file" in refuse(*options[:-1], "base.safetensor")
 
 
 def test_resuming_a_finished_run_says_that_it_is_finished(minissd):

@@ -1,5 +1,6 @@
 """COCO's evaluation: pycocotools' numbers, a plain twin, and every rule worked by hand."""
 
+import functools
 from dataclasses import FrozenInstanceError, replace
 
 import numpy as np
@@ -7,7 +8,7 @@ import pytest
 from coco_sets import NUM_CLASSES, check_number, drawn_set
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from reference_numbers import copied_numbers
+from reference_numbers import copied_numbers, evaluation_set
 
 from minissd import evaluate
 from minissd.coco_ap import best_object, overlap_of_pair, precision_envelope
@@ -18,22 +19,11 @@ from minissd.errors import InputError
 from minissd.evaluate import GroundTruth, evaluate_coco
 
 DATA, COPIED, DRAWN = (copied_numbers(name) for name in ("evaluate", "coco", "coco_drawn"))
+images_of = functools.partial(evaluation_set, DATA | COPIED)
 every_set = pytest.mark.parametrize("case", range(int(DATA["n_sets"])), ids=DATA["set_kind"])
 every_drawn_set = pytest.mark.parametrize(
     ("kind", "seed"), [(str(kind), int(seed)) for kind in DRAWN["kinds"] for seed in DRAWN["seeds"]]
 )
-
-
-def images_of(case, with_crowds):
-    """Detections and ground truths of a reference set in pixels."""
-    of = {key.removeprefix(f"s{case}_"): v for key, v in DATA.items() if key.startswith(f"s{case}_")}
-    detections, truths = [], []
-    for image in range(DATA["num_images"][case]):
-        found, wanted = of["det_image"] == image, of["gt_image"] == image
-        detections.append((of["det_box"][found], of["det_score"][found], of["det_class"][found]))
-        crowd = COPIED[f"s{case}_gt_crowd"][wanted].astype(bool) & with_crowds
-        truths.append(GroundTruth(of["gt_box"][wanted], of["gt_class"][wanted], crowd=crowd))
-    return detections, truths
 
 
 def with_all_classes(table, labels, num_classes, axis):

@@ -178,3 +178,10 @@ def test_inputs_are_unchanged():
     np.testing.assert_array_equal(gt_xyxy, NUMBERS["gt_xyxy"])
     np.testing.assert_array_equal(loc, NUMBERS["dec_loc"])
     np.testing.assert_array_equal(priors_cxcywh, NUMBERS["prior_cxcywh"])
+
+
+def test_torchvisions_weights_are_the_reciprocal_variances():
+    """Its BoxCoder multiplies by (10, 10, 5, 5) what others divide by (.1, .1, .2, .2)."""
+    gt_xyxy, priors_cxcywh = NUMBERS["gt_xyxy"], NUMBERS["prior_cxcywh"]
+    weighted = codec.encode(gt_xyxy, priors_cxcywh, variances=(1, 1)) * [10, 10, 5, 5]
+    np.testing.assert_allclose(codec.encode(gt_xyxy, priors_cxcywh), weighted, rtol=1e-12, atol=1e-12)

@@ -103,6 +103,7 @@ def test_missing_and_unknown_fields_are_named():
         ("variances", (0.1, 0.2, 0.3)),
         ("mean_rgb", (1.0, 2.0)),
         ("base", ["tiny"]),
+        ("convention", "caffe\x1b[2J"),
         ("flip", 1),
         ("clip", 1.5),
         ("l2norm_epsilon", -1e-10),

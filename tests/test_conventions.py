@@ -31,7 +31,7 @@ def test_caffe_is_what_every_function_does_by_default(rng):
         ("detection", conventions.detect.detect),
     ):
         defaults = {name: p.default for name, p in inspect.signature(function).parameters.items()}
-        defaults |= vars(conventions.detect.NO_DEVIATION)
+        defaults |= vars(conventions.detect.NO_DEVIATION) | vars(conventions.loss.Deviations())
         for name, value in vars(getattr(caffe, part)).items():
             assert defaults[name] == value, f"{part}.{name}"
 
@@ -129,5 +129,5 @@ def test_a_convention_cannot_be_changed():
 
 def test_an_unknown_convention_is_refused_with_those_that_there_are():
     config = dataclasses.replace(SSD300_VOC, convention="darknet")
-    with pytest.raises(InputError, match=r"no convention 'darknet' \(choose one of caffe, paper"):
+    with pytest.raises(InputError, match=r"no convention 'darknet' \(choose one of caffe, caffe_integer"):
         conventions.convention_of(config)

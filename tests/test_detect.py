@@ -1,8 +1,10 @@
 """Detection: other implementations box for box, Caffe's golden rows, and every step on its own."""
 
+import inspect
+
 import numpy as np
 import pytest
-from reference_numbers import copied_numbers, drawn_predictions
+from reference_numbers import copied_numbers, detection_case
 
 from minissd import boxes, codec
 from minissd import detect as module
@@ -48,18 +50,6 @@ def reference(request, shared_numbers):
     return numbers, numbers["det_cases"]
 
 
-def predictions(numbers, case):
-    """Offsets and logits of SSD300 for one image, as the recipe draws them."""
-    loc, conf = drawn_predictions(numbers["seed"], numbers[f"det{case}_recipe"], (8732, 4), (8732, 21))
-    if f"det{case}_over_prior" in numbers:  # objects painted over the noise
-        prior = numbers[f"det{case}_over_prior"]
-        loc[prior] = numbers[f"det{case}_over_loc"]
-        conf[prior, numbers[f"det{case}_over_class"]] += numbers[f"det{case}_over_add"]
-    np.testing.assert_allclose([loc.sum(), *loc[0]], numbers[f"det{case}_loc_check"], rtol=1e-12)
-    np.testing.assert_allclose([conf.sum(), *conf[0, :5]], numbers[f"det{case}_logit_check"], rtol=1e-12)
-    return loc[None], conf[None]
-
-
 def logits_of(probabilities):
     """Logits whose softmax gives these probabilities, one row per prior, for a batch of one."""
     probabilities = np.array(probabilities, dtype=float)
@@ -70,7 +60,7 @@ class TestOtherImplementations:
     def test_torchvision_without_clipping(self, reference, detect, precision):
         numbers, cases = reference
         for case in cases:
-            found = detect(*predictions(numbers, case), SSD300_PRIORS)[0]
+            found = detect(*detection_case(numbers, case), SSD300_PRIORS)[0]
             expected_px = numbers[f"det{case}_noclip_boxes"]
             np.testing.assert_array_equal(found.labels, numbers[f"det{case}_noclip_labels"])
             np.testing.assert_allclose(found.scores, numbers[f"det{case}_noclip_scores"], rtol=precision)
@@ -81,7 +71,7 @@ class TestOtherImplementations:
         numbers, cases = reference
         rules = {"clip": True, "max_log_size": np.log(1000 / 16)}
         for case in cases:
-            found = detect(*predictions(numbers, case), SSD300_PRIORS, **rules)[0]
+            found = detect(*detection_case(numbers, case), SSD300_PRIORS, **rules)[0]
             expected_px = numbers[f"det{case}_boxes"]
             np.testing.assert_array_equal(found.labels, numbers[f"det{case}_labels"])
             np.testing.assert_allclose(found.scores, numbers[f"det{case}_scores"], rtol=precision)
@@ -89,7 +79,7 @@ class TestOtherImplementations:
 
     def test_clipping_first_changes_the_survivors(self, detect):
         numbers = copied_numbers("nms")
-        loc, conf = predictions(numbers, 1)
+        loc, conf = detection_case(numbers, 1)
         kept, clipped = (detect(loc, conf, SSD300_PRIORS, clip=clip)[0] for clip in (False, True))
         same = set(zip(kept.priors, kept.labels)) & set(zip(clipped.priors, clipped.labels))
         assert len(same) == 199
@@ -98,7 +88,7 @@ class TestOtherImplementations:
         """The best 200 of each class enter the suppression, and of those that pass none is cut off."""
         numbers, cases = reference
         for case in cases:
-            found = detect(*predictions(numbers, case), SSD300_PRIORS, top_k=200, keep_top_k=None)[0]
+            found = detect(*detection_case(numbers, case), SSD300_PRIORS, top_k=200, keep_top_k=None)[0]
             counts = np.bincount(found.labels, minlength=21)
             np.testing.assert_array_equal(counts, numbers[f"det{case}_amd_counts"])
             sums = np.bincount(found.labels, found.scores, minlength=21)
@@ -126,7 +116,7 @@ class TestOtherImplementations:
     def test_rows_of_caffe(self, reference, detect, precision):
         numbers, cases = reference
         for case in cases:
-            found = detect(*predictions(numbers, case), SSD300_PRIORS)[0]
+            found = detect(*detection_case(numbers, case), SSD300_PRIORS)[0]
             order = np.lexsort((-found.scores, found.labels))  # Caffe lists class by class
             rows = np.column_stack([found.labels, found.scores, found.boxes_xyxy])[order]
             expected = numbers[f"det{case}_caffe_rows"]
@@ -137,13 +127,13 @@ class TestOtherImplementations:
     def test_candidates(self, reference):
         numbers, cases = reference
         for case in cases:
-            probability = softmax(predictions(numbers, case)[1][0])
+            probability = softmax(detection_case(numbers, case)[1][0])
             candidates = (probability[:, 1:] > 0.01).sum(axis=0)
             np.testing.assert_array_equal(candidates, numbers[f"det{case}_candidates"])
 
     def test_the_prior_of_a_detection_decodes_to_its_box_and_score(self, detect, precision):
         numbers = copied_numbers("nms")
-        loc, conf = predictions(numbers, 4)
+        loc, conf = detection_case(numbers, 4)
         found = detect(loc, conf, SSD300_PRIORS)[0]
         assert len(found) > 5
         decoded = codec.decode(loc[0, found.priors], SSD300_PRIORS[found.priors])
@@ -360,3 +350,24 @@ def test_predictions_that_do_not_fit_together_are_refused(loc, conf, detect):
 def test_priors_of_another_form_are_refused(detect):
     with pytest.raises(InputError, match=r"priors_cxcywh: shape \(2, 3\)"):
         detect(np.zeros((1, 2, 4)), np.zeros((1, 2, 3)), np.full((2, 3), 0.5))
+
+
+def test_the_numbers_of_the_papers_inference():
+    """Section 3.7 and Caffe's scripts: .01, .45, the best 400 of a class, 200 of an image."""
+    defaults = {name: p.default for name, p in inspect.signature(module.detect).parameters.items()}
+    expected = {"score_threshold": 0.01, "iou_threshold": 0.45, "top_k": 400, "keep_top_k": 200}
+    assert {name: defaults[name] for name in expected} == expected
+
+
+@pytest.mark.parametrize(
+    ("rules", "count"),
+    [({}, 400), ({"score_threshold": 0.05}, 0), ({"top_k": 200}, 200)],
+    ids=["Caffe", "NVIDIA: score > .05", "qfgaohao: 200 of a class"],
+)
+def test_thresholds_of_others(rules, count, detect):
+    """500 boxes apart, of a probability of 2 percent."""
+    place = (np.arange(500) + 0.5) / 500
+    priors_cxcywh = np.column_stack([place, place, np.full((500, 2), 1 / 500)])
+    conf = np.repeat(logits_of([[0.98, 0.02]]), 500, axis=1)
+    found = detect(np.zeros((1, 500, 4)), conf, priors_cxcywh, keep_top_k=None, **rules)[0]
+    assert len(found) == count

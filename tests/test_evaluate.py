@@ -1,12 +1,13 @@
 """Average precision: other evaluators' flags and curves, exact fractions, and each known trap by name."""
 
+import functools
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from reference_numbers import copied_numbers
+from reference_numbers import copied_numbers, evaluation_set
 from twins import area_under_curve, curve, eleven_point, eleven_point_in_float32, eleven_point_with_arange
 
 from minissd import evaluate
@@ -30,18 +31,7 @@ SETS = range(int(NUMBERS["n_sets"]))
 CLASSES = [1, 2, 3, 4]
 THRESHOLDS = [0.5, 0.75, 0.3]  # the order of the stored results
 every_set = pytest.mark.parametrize("case", SETS, ids=NUMBERS["set_kind"])
-
-
-def images_of(case):
-    """Detections and ground truths of a reference set, one entry per image, in pixels."""
-    of = {key.removeprefix(f"s{case}_"): v for key, v in NUMBERS.items() if key.startswith(f"s{case}_")}
-    detections, ground_truths = [], []
-    for image in range(NUMBERS["num_images"][case]):
-        found, wanted = of["det_image"] == image, of["gt_image"] == image
-        detections.append((of["det_box"][found], of["det_score"][found], of["det_class"][found]))
-        difficult = of["gt_difficult"][wanted].astype(bool)
-        ground_truths.append(GroundTruth(of["gt_box"][wanted], of["gt_class"][wanted], difficult))
-    return detections, ground_truths
+images_of = functools.partial(evaluation_set, NUMBERS)  # of a reference set
 
 
 def stored_curve(case, label):
@@ -470,3 +460,31 @@ def test_an_unknown_metric():
 def test_images_must_pair_up():
     with pytest.raises(InputError, match="detections of 2 images, ground truths of 1"):
         evaluate_voc([found(), found()], [wanted()])
+
+
+@pytest.mark.parametrize(
+    "eleven", [np.arange(0, 1.1, 0.1), np.linspace(0, 1, 11)], ids=["arange", "linspace"]
+)
+def test_three_of_the_eleven_recalls_are_too_large(eleven):
+    tenths = np.arange(11) / 10
+    assert np.flatnonzero(eleven > tenths).tolist() == [3, 6, 7]
+    assert eleven[[3, 6, 7]].tolist() == [0.30000000000000004, 0.6000000000000001, 0.7000000000000001]
+
+
+def test_amdegroots_shift_of_two_pixels():
+    """It takes 1 off the corners of objects and adds 1 to those of detections: a small one, found exactly, is
+    missed. Of a square of s pixels (s - 2)^2 are shared; the IoU reaches 1/2 from 10.9 pixels on.
+    """
+    for side, expected in ((10, 0), (11, 1)):
+        square = np.array([[50.0, 50.0, 50.0 + side, 50.0 + side]])
+        assert judge(square, square, np.array([False]), strict=True).tolist() == [1]
+        assert judge(square + 1, square - 1, np.array([False]), strict=True).tolist() == [expected]
+
+
+def test_scores_of_three_decimals_make_ties():
+    """amdegroot writes them so. The better detection, in the second image, then comes after the worse one."""
+    truths = [wanted(), wanted((SQUARE, 1))]
+    exact = [found((SQUARE, 0.9001, 1)), found((SQUARE, 0.9004, 1))]
+    assert evaluate_voc(exact, truths, metric="area").mAP == 1
+    written = [(boxes_xyxy, scores.round(3), labels) for boxes_xyxy, scores, labels in exact]
+    assert evaluate_voc(written, truths, metric="area").mAP == 0.5

@@ -9,9 +9,8 @@ import pytest
 from command_line import CLASSES, SCENES, SMALL, done, files_in, make_weights, refused
 from PIL import Image
 
-from minissd import config, viz, weights
+from minissd import config, explain, viz, weights
 from minissd.predict import predict
-from minissd.viz import trace as pictures
 
 EXPLAIN = ("detect", "photo.png", "--weights", "weights.safetensors", "--explain", "page")
 
@@ -19,7 +18,7 @@ EXPLAIN = ("detect", "photo.png", "--weights", "weights.safetensors", "--explain
 @pytest.fixture(autouse=True)
 def small_and_apart(tmp_path, monkeypatch):
     """Every test works in its own folder, with a picture and random weights, and explains two detections."""
-    monkeypatch.setattr(pictures, "MOST_EXPLAINED", 2)
+    monkeypatch.setattr(explain, "MOST_EXPLAINED", 2)
     monkeypatch.setitem(config.CONFIGS, "tiny", SMALL)
     monkeypatch.chdir(tmp_path)
     Image.fromarray(SCENES[0].image).save("photo.png")
@@ -68,6 +67,14 @@ def test_the_page_needs_nothing_but_its_folder(capsys):
     assert all(re.fullmatch(r"#?\w+(\.png)?", address) for address in page.addresses)
 
 
+def test_a_second_page_leaves_nothing_of_the_first(capsys):
+    done(capsys, *EXPLAIN)
+    assert "detection_02.png" in files_in(Path("page"))
+    done(capsys, *EXPLAIN, "--score", "1")
+    assert sorted([*Reader("page/index.html").pictures, "index.html"]) == files_in(Path("page"))
+    assert "detection_01.png" not in files_in(Path("page"))
+
+
 def test_the_same_picture_gives_the_same_page(capsys):
     contents = []
     for folder in ("page", "again"):
@@ -87,7 +94,7 @@ def test_an_untrained_network_and_weights_without_names(capsys):
 
 
 def test_pictures_of_any_shape(capsys, monkeypatch):
-    monkeypatch.setattr(pictures, "MOST_EXPLAINED", 1)
+    monkeypatch.setattr(explain, "MOST_EXPLAINED", 1)
     for size in ((1, 1), (300, 4), (5, 200)):
         Image.fromarray(np.zeros((*size, 3), np.uint8)).save("odd.png")
         done(capsys, "detect", "odd.png", "--weights", "weights.safetensors", "--explain", "page")
@@ -104,6 +111,12 @@ def test_one_picture_only(capsys):
     ("arguments", "words"),
     [
         ((*EXPLAIN, "--json"), "--json: not allowed with argument --explain"),
+        ((*EXPLAIN, "--output", "found"), "--output: not allowed with argument --explain"),
+        (
+            (*EXPLAIN[:-2], "--output", "detections", *EXPLAIN[-2:]),
+            "--explain: not allowed with argument --output",
+        ),
+        ((*EXPLAIN[:-2], "--output", "found", "--json"), "--json: not allowed with argument --output"),
         (("detect", "none.png", *EXPLAIN[2:]), "none.png: there is no such image file (check the name)"),
         ((*EXPLAIN[:-1], "photo.png"), "photo.png: cannot be written: "),
         (("detect", "photo.png", "--explain", "page"), "--weights: missing"),

@@ -1,6 +1,7 @@
 """The loss: hand-worked values, other implementations' values and gradients, central differences."""
 
 import dataclasses
+import inspect
 from math import log
 
 import numpy as np
@@ -278,6 +279,10 @@ class TestNormalizations:
         np.testing.assert_array_equal(result.hard_negatives.sum(axis=1), [9, 0, 0])
         assert result.conf == pytest.approx(12 / 3 * log(2))
 
+    def test_an_unknown_deviation(self):
+        with pytest.raises(TypeError, match="normalisation"):
+            self.result(normalisation="per_image")
+
     @pytest.mark.parametrize("option", ["normalization", "loc_loss", "mining_scope"])
     def test_an_unknown_name(self, option):
         with pytest.raises(InputError, match=r"no .* 'mean' \(choose one of (positives|smooth_l1|image),"):
@@ -486,3 +491,40 @@ def test_shapes_that_do_not_belong_together(name, shape):
         multibox_loss(**{**arrays, name: np.zeros(shape, int)})
     with pytest.raises(InputError, match="conf_target: dtype float64"):
         multibox_loss(**{**arrays, "conf_target": np.zeros((2, 5))})
+
+
+class TestSeveralProcessors:
+    """Caffe divides on each GPU by the positives of that GPU, chainercv by their mean over the GPUs."""
+
+    @pytest.fixture
+    def halves(self, rng):
+        """A batch of two images with 2 and 3 positives, and the losses of these, one for each processor."""
+        batch = random_batch(rng)
+        return batch, [multibox_loss(*(array[n : n + 1] for array in batch)) for n in (0, 1)]
+
+    def test_chainercvs_mean_of_positives_is_the_whole_batch(self, halves):
+        batch, losses = halves
+        mean = np.mean([loss.num_pos for loss in losses])
+        by_mean = np.mean([loss.value * loss.num_pos / mean for loss in losses])
+        assert by_mean == pytest.approx(multibox_loss(*batch).value, rel=1e-12)
+
+    def test_caffes_own_positives_are_the_mean_of_the_images(self, halves):
+        """With one image per GPU it is the normalisation of each image by its own positives."""
+        batch, losses = halves
+        by_own = np.mean([loss.value for loss in losses])
+        assert by_own == pytest.approx(multibox_loss(*batch, normalization="per_image").value, rel=1e-12)
+        assert by_own != pytest.approx(multibox_loss(*batch).value, rel=1e-4)
+
+    def test_kerass_factor_of_the_batch_undoes_its_mean(self, rng):
+        """It returns B (conf + loc) / max(1, N) of each of B images, and Keras takes the mean of them."""
+        batch = random_batch(rng)
+        result = multibox_loss(*batch)
+        sums = [image_losses(*image, "smooth_l1") for image in zip(*batch, result.hard_negatives)]
+        of_images = [2 * (conf + loc) / max(1, result.num_pos) for conf, loc, _ in sums]
+        assert np.mean(of_images) == pytest.approx(result.value, rel=1e-12)
+
+
+def test_caffes_weight_of_the_localisation_is_1():
+    """ssd_pascal.py: loc_weight = (neg_pos_ratio + 1.) / 4."""
+    defaults = {name: p.default for name, p in inspect.signature(multibox_loss).parameters.items()}
+    assert defaults["alpha"] == (defaults["neg_pos_ratio"] + 1) / 4 == 1

@@ -519,3 +519,30 @@ def test_200_objects_on_ssd512_need_no_iou_matrix():
 def test_priors_that_are_no_boxes_are_refused(shape):
     with pytest.raises(InputError, match="priors_cxcywh: shape"):
         matching.match(np.array([[0.0, 0.0, 0.5, 0.5]]), np.zeros(shape))
+
+
+class TestRulesThatAreNoOption:
+    """What Keras' and balancap's implementations do beside the rules above."""
+
+    def test_kerass_neutral_boxes(self):
+        """Background, unless its best IoU is over .3; the limit of its training notebook, .5, leaves none."""
+        why = matching.explain(TestByHand.GT_XYXY, TestByHand.PRIORS_CXCYWH)  # 4/9 1/3 1/4 1/2 1/11 0
+        background = why.reason == matching.BELOW_THRESHOLD
+        neutral = [np.flatnonzero(background & (why.best_iou > limit)).tolist() for limit in (0.3, 0.5)]
+        assert neutral == [[1], []]
+
+    def test_balancap_forgets_small_objects(self):
+        """Strictly over .5 and nothing forced: an object of 20 pixels has no loss, one of 30 has."""
+        for side_px, expected in ((20, 0), (30, 1)):
+            center, half = (8 * 10 + 4) / 300, side_px / 600  # in the middle of a cell of the finest map
+            gt_xyxy = np.array([[center - half, center - half, center + half, center + half]])
+            matched_gt = matching.match(gt_xyxy, SSD300_PRIORS, rule="threshold", strict=True)
+            assert (matched_gt >= 0).any() == expected
+            assert (matching.match(gt_xyxy, SSD300_PRIORS) >= 0).any()
+
+    def test_balancap_matches_map_by_map_which_is_no_difference(self):
+        ends = np.cumsum([5776, 2166, 600, 150, 36])
+        options = {"rule": "threshold", "strict": True}
+        by_map = [matching.match(SCENES[8], part, **options) for part in np.split(SSD300_PRIORS, ends)]
+        whole = matching.match(SCENES[8], SSD300_PRIORS, **options)
+        np.testing.assert_array_equal(np.concatenate(by_map), whole)

@@ -210,3 +210,53 @@ def test_positives_may_be_zeros_and_ones():
 def test_shapes_that_do_not_belong_together(losses, positives):
     with pytest.raises(InputError, match="hard_negatives: conf_loss of shape"):
         hard_negatives(np.zeros(losses), np.zeros(positives, bool))
+
+
+class TestOtherWaysToTheSameNegatives:
+    """How the ports to PyTorch say it: the rank of a prior is below the number of negatives wanted."""
+
+    @pytest.fixture
+    def batch(self, rng):
+        return rng.exponential(size=(6, 60)), rng.random((6, 60)) < 0.15
+
+    @pytest.mark.parametrize("of_positives", [0.0, -np.inf])
+    def test_sorting_twice(self, batch, of_positives):
+        """amdegroot, NVIDIA, chainercv set the loss of positives to 0, lufficc and torchvision to -inf."""
+        conf_loss, positive = batch
+        ranked = np.where(positive, of_positives, conf_loss)
+        rank = np.argsort(np.argsort(-ranked, axis=1), axis=1)
+        np.testing.assert_array_equal(rank < 3 * positive.sum(axis=1, keepdims=True), hard_negatives(*batch))
+
+    def test_a_partition(self, batch):
+        conf_loss, positive = batch
+        losses, wanted = np.where(positive, -1, conf_loss), 3 * positive.sum(axis=1)
+        for n, selected in enumerate(hard_negatives(*batch)):
+            hardest = np.argpartition(-losses[n], wanted[n])[: wanted[n]]
+            assert set(np.flatnonzero(selected)) == set(hardest)
+
+    @pytest.mark.parametrize("num_pos", [1, 10, 16, 20, 30, 40, 59])
+    def test_amdegroots_limit_of_all_priors_but_one(self, rng, num_pos):
+        """Positives that slip in when negatives run out do no harm there: what counts is the union."""
+        conf_loss, positive = rng.exponential(size=(1, 60)), np.arange(60)[None] < num_pos
+        rank = np.argsort(np.argsort(-np.where(positive, 0, conf_loss), axis=1), axis=1)
+        theirs = positive | (rank < min(3 * num_pos, 59))
+        np.testing.assert_array_equal(theirs, positive | hard_negatives(conf_loss, positive))
+
+    def test_balancap(self, batch):
+        """The 3 n + B hardest of a batch of B images, less the last: it takes those strictly harder."""
+        conf_loss, positive = batch
+        wanted = 3 * positive.sum() + len(conf_loss)
+        losses = np.where(positive, -np.inf, conf_loss)
+        theirs = losses > np.sort(losses, axis=None)[::-1][wanted - 1]
+        ours = hard_negatives(conf_loss, positive, min_negatives=wanted - 1, scope="batch")
+        np.testing.assert_array_equal(theirs, ours)
+
+
+def test_caffes_score_ends_at_87_and_ours_does_not():
+    """Caffe's is -ln max(p, FLT_MIN): of two that are very wrong it cannot tell which is worse."""
+    conf = np.array([[[0.0, 100.0], [0.0, 200.0], [5.0, 0.0]]])
+    conf_loss, _ = softmax_cross_entropy(conf, np.zeros((1, 3), int))
+    np.testing.assert_allclose(conf_loss[0, :2], [100, 200], rtol=1e-12)
+    caffes = -np.log(np.exp(-conf_loss[0, :2]).clip(np.finfo(np.float32).tiny))
+    np.testing.assert_allclose(caffes, 87.3365, atol=1e-4)
+    assert -np.log(1e-15) == pytest.approx(34.5388, abs=1e-4)  # where Keras limits its losses

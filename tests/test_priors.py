@@ -258,7 +258,7 @@ def test_clips_by_hand():
 
 def test_an_unknown_clip():
     config = dataclasses.replace(SMALL, clip="border")
-    with pytest.raises(InputError, match=r"small: clip is 'border' .choose one of False, True, 'corners'"):
+    with pytest.raises(InputError, match=r"small: no clip 'border' .choose one of False, True, corners"):
         prior_boxes(config)
 
 
@@ -361,3 +361,52 @@ def test_the_official_sizes_are_not_equation_4():
 def test_official_sizes_need_three_maps():
     with pytest.raises(InputError, match=r"num_maps: 2 .*paper_scales"):
         official_sizes(300, 2, 20, 90, 10)
+
+
+@pytest.mark.parametrize(
+    ("config", "boxes_of_map"),
+    [
+        (SSD300_VOC, [5776, 2166, 600, 150, 36, 4]),
+        (SSD512_VOC, [16384, 6144, 1536, 384, 96, 16, 4]),
+    ],
+    ids=lambda value: getattr(value, "name", ""),
+)
+def test_number_of_boxes_of_each_map(config, boxes_of_map):
+    """Two thirds of all are on the finest map."""
+    assert [len(map_priors(config, k)) for k in range(len(config.feature_maps))] == boxes_of_map
+    assert sum(boxes_of_map) == config.num_priors
+
+
+@pytest.mark.parametrize(
+    ("config", "percent"),
+    [(SSD300_VOC, 17), (SSD300_COCO, 18), (SSD512_VOC, 15), (SSD512_COCO, 16)],
+    ids=lambda value: getattr(value, "name", ""),
+)
+def test_the_step_between_the_scales_in_whole_percents(config, percent):
+    """floor((90 - smallest) / (maps - 2)); the first map has a scale of its own."""
+    steps = np.diff([*config.min_sizes[1:], config.max_sizes[-1]]) / config.image_size
+    np.testing.assert_allclose(steps, percent / 100, rtol=1e-12)
+
+
+def test_steps_that_do_not_fill_an_image_of_300_pixels():
+    filled = [side * step for side, step in zip(SSD300_VOC.feature_maps, SSD300_VOC.steps)]
+    assert filled == [304, 304, 320, 320, 300, 300]
+    assert {side * step for side, step in zip(SSD512_VOC.feature_maps, SSD512_VOC.steps)} == {512}
+
+
+def test_scales_of_torchvision():
+    """Its ssd300_vgg16 is given the scales of COCO; without any it would take equation 4 from .15 and 1."""
+    scales = np.append(SSD300_COCO.min_sizes, SSD300_COCO.max_sizes[-1]) / 300
+    np.testing.assert_allclose(scales, [0.07, 0.15, 0.33, 0.51, 0.69, 0.87, 1.05], rtol=1e-12)
+    by_default = [*paper_scales(6, 0.15, 0.9), 1.0]
+    np.testing.assert_allclose(by_default, [0.15, 0.3, 0.45, 0.6, 0.75, 0.9, 1.0], rtol=1e-12)
+
+
+def test_nvidias_order_has_one_shape_after_the_other():
+    """All cells of the first shape, then all of the second: the same boxes in rows where others stand."""
+    ours = map_priors(SSD300_VOC, 2)  # 10 x 10 cells of six shapes
+    nvidias = ours.reshape(100, 6, 4).transpose(1, 0, 2).reshape(600, 4)
+    assert (nvidias[:100, 2:] == nvidias[0, 2:]).all() and (nvidias[100:200, 2:] == nvidias[100, 2:]).all()
+    np.testing.assert_array_equal(nvidias[1, :2], ours[6, :2])  # the next cell
+    np.testing.assert_array_equal(nvidias.reshape(6, 100, 4).transpose(1, 0, 2).reshape(600, 4), ours)
+    assert (nvidias != ours).any(axis=1).sum() == 598  # only the first and the last box stay in their places

@@ -9,7 +9,7 @@ from twins import suppress
 from two_maps import TWO_MAPS
 
 from minissd.codec import decode
-from minissd.config import SSD300_VOC, TINY
+from minissd.config import SSD300_VOC
 from minissd.data import network_input
 from minissd.data.resample import resize
 from minissd.errors import InputError
@@ -17,10 +17,10 @@ from minissd.models import SSD, ssd
 from minissd.models.tiny import tiny_stages
 from minissd.nms import suppressed_by
 from minissd.nn import L2Norm
+from minissd.places import Place
 from minissd.predict import predict
-from minissd.priors import prior_boxes
 from minissd.softmax import softmax
-from minissd.trace import Place, as_picture, locate, trace
+from minissd.trace import as_picture, trace
 
 THRESHOLDS = [
     {},
@@ -138,31 +138,6 @@ def test_a_normalised_map_is_shown_as_its_head_sees_it(monkeypatch, image):
     length = np.sqrt((seen.sources["conv4_2"].astype(float) ** 2).sum(axis=0))  # (H, W)
     np.testing.assert_allclose(length[length > 1], 20, rtol=1e-4)
     assert (length > 1).any()
-    assert "L2-normalised" in seen.describe_source(0) and "L2" not in seen.describe_source(1)
-
-
-# -- places ------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("config", [SSD300_VOC, TINY, TWO_MAPS], ids=lambda config: config.name)
-def test_every_default_box_is_centred_on_its_cell(config):
-    places = [locate(config, prior) for prior in range(config.num_priors)]
-    assert len(set(places)) == config.num_priors
-    steps = np.array([config.steps[place.map] for place in places])
-    rows, columns = (np.array([getattr(place, way) for place in places]) for way in ("row", "column"))
-    centers = (np.column_stack([columns, rows]) + 0.5) * steps[:, None] / config.image_size
-    np.testing.assert_allclose(prior_boxes(config)[:, :2], centers, atol=1e-12)
-
-
-def test_places_worked_out_by_hand():
-    """TWO_MAPS: 4 x 4 cells of 4 boxes, then 2 x 2 cells of 2."""
-    assert locate(TWO_MAPS, 0) == Place(0, 0, 0, 0)
-    assert locate(TWO_MAPS, 63) == Place(0, 3, 3, 3)
-    assert locate(TWO_MAPS, 64) == Place(1, 0, 0, 0)
-    assert locate(TWO_MAPS, 69) == Place(1, 1, 0, 1)
-    for prior in (-1, 72):
-        with pytest.raises(InputError, match=rf"prior: {prior} of two-maps \(choose 0...71\)"):
-            locate(TWO_MAPS, prior)
 
 
 # -- suppression -------------------------------------------------------------------------------------------
@@ -238,25 +213,42 @@ def test_a_trace_worked_out_by_hand(scripted):
     seen = trace(scripted, BLACK, score_threshold=0.2)
     assert outline(seen) == [(68, 2, [69]), (66, 2, [67]), (69, 1, [])]
     best, second, _ = seen.found
-    assert (best.place, best.map_name, best.shape) == (Place(1, 1, 0, 0), "conv5_2", "small square 1")
+    assert best.place == Place(1, 1, 0, 0) and not best.cut
     np.testing.assert_allclose(best.prior_cxcywh * 32, [8, 24, 16, 16])
     np.testing.assert_allclose(best.box_xyxy * 32, [1.6, 8, 17.6, 40], rtol=1e-6)
-    assert best.describe_offsets(32) == [
-        "moved 1.6 px to the right",
-        "not moved",
-        "1.00 times as wide: 16 to 16 px",
-        "2.00 times as high: 16 to 32 px",
-    ]
     np.testing.assert_allclose(best.probabilities, [0.05, 0.05, 0.9], rtol=1e-6)
     np.testing.assert_allclose(best.suppressed.scores, [0.6], rtol=1e-6)
     side = np.sqrt(16 * 24)  # of the large square
     shared = 16 * side
     np.testing.assert_allclose(best.ious, shared / (16 * 32 + side**2 - shared), rtol=1e-5)
     np.testing.assert_allclose(second.ious, 256 / 384, rtol=1e-5)
-    assert seen.describe_origin(best) == (
-        "Found by map 1 (conv5_2, 2 × 2 cells), row 1, column 0, with the default box “small square 1”, "
-        "number 68 of 72."
-    )
+
+
+def test_boxes_by_the_rules_of_torchvision(scripted):
+    """Of 68 the lower quarter is beyond the border; with half as much stretching nothing is."""
+    (best, *_) = trace(scripted, BLACK, score_threshold=0.2, clip=True).found
+    np.testing.assert_allclose(best.box_xyxy * 32, [1.6, 8, 17.6, 32], rtol=1e-6)
+    assert best.cut and not any(one.cut for one in trace(scripted, BLACK, score_threshold=0.2).found)
+    limited = {"clip": True, "max_log_size": np.log(1.5)}
+    (best, *_) = trace(scripted, BLACK, score_threshold=0.2, **limited).found
+    np.testing.assert_allclose(best.box_xyxy * 32, [1.6, 12, 17.6, 32], rtol=1e-6)  # 12 to 36
+    assert best.cut
+    (best, *_) = trace(scripted, BLACK, score_threshold=0.2, clip=True, max_log_size=0).found
+    np.testing.assert_allclose(best.box_xyxy * 32, [1.6, 16, 17.6, 32], rtol=1e-6)
+    assert not best.cut
+
+
+def test_infinite_boxes_are_traced_without_a_warning(scripted):
+    loc, _ = scripted.forward(np.zeros((1, 3, 32, 32), np.float32))
+    loc[0, 66, 2:] = 500, 9999  # e^100 and e^2000 in float32
+    endless = trace(scripted, BLACK, score_threshold=0.2).found[1]
+    assert endless.prior == 66 and np.isinf(endless.box_xyxy).all() and not endless.cut
+    cut = trace(scripted, BLACK, score_threshold=0.2, clip=True).found[1]
+    assert cut.prior == 66 and cut.cut
+    np.testing.assert_array_equal(cut.box_xyxy, [0, 0, 1, 1])
+    loc[0, 66] = np.nan
+    (no_number,) = (one for one in trace(scripted, BLACK, score_threshold=0.45).found if one.prior == 66)
+    assert np.isnan(no_number.box_xyxy).all() and not no_number.cut
 
 
 @pytest.mark.parametrize(
@@ -274,25 +266,3 @@ def test_a_trace_worked_out_by_hand(scripted):
 )
 def test_thresholds_decide_what_is_suppressed(thresholds, expected, scripted):
     assert outline(trace(scripted, BLACK, **{"score_threshold": 0.2} | thresholds)) == expected
-
-
-# -- in words ----------------------------------------------------------------------------------------------
-
-
-def test_the_input_in_words(model, image):
-    seen = trace(model, image)
-    assert seen.describe_input().startswith(
-        "The picture of 80 × 50 is resized to 64 × 64, whatever its shape."
-    )
-    assert "(127.5, 127.5, 127.5) is subtracted, and the rest is divided by 64." in seen.describe_input()
-    config = dataclasses.replace(seen.config, pixel_scale=1.0, channel_order="bgr")
-    words = dataclasses.replace(seen, config=config).describe_input()
-    assert "divided" not in words and "go in as BGR" in words
-
-
-def test_a_source_map_in_words(model, image):
-    """TINY's first source: 53 pixels, and its head one cell of 8 more on each side."""
-    assert trace(model, image).describe_source(0) == (
-        "64 channels of 8 × 8 cells, 8 px apart. What is predicted for a cell depends on 69 × 69 px around "
-        "it, and starts from default boxes such as squares of 8 and 11 px."
-    )

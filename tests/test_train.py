@@ -11,6 +11,7 @@ import pytest
 
 from minissd import weights
 from minissd.config import SSD300_VOC, TINY
+from minissd.conventions import CONVENTIONS
 from minissd.data import BatchLoader, DrawnScenes, Sample
 from minissd.errors import InputError
 from minissd.interrupt import Interrupted
@@ -43,14 +44,19 @@ SETTINGS = TrainSettings(
 )
 
 
-def make_trainer(output, settings=SETTINGS, dataset=SCENES, **kwargs):
-    model = SSD(CONFIG, np.random.default_rng(settings.seed))
+def make_trainer(output, settings=SETTINGS, dataset=SCENES, config=CONFIG, **kwargs):
+    model = SSD(config, np.random.default_rng(settings.seed))
     names = SCENES.class_names
     return Trainer(model, dataset, settings, output, class_names=names, progress=False, **kwargs)
 
 
 def losses(trainer):
     return [row["loss"] for row in trainer.rows]
+
+
+def first_batch(trainer):
+    with trainer._batches() as batches:
+        return next(iter(batches))
 
 
 def test_a_run_leaves_weights_checkpoint_settings_and_curves(tmp_path):
@@ -172,8 +178,7 @@ def test_ctrl_c_saves_and_says_how_to_resume(tmp_path):
 
 def test_one_batch_can_be_learned_by_heart(tmp_path):
     trainer = make_trainer(tmp_path, dataclasses.replace(SETTINGS, schedule="constant", learning_rate=0.02))
-    with trainer._batches() as batches:
-        batch = next(iter(batches))
+    batch = first_batch(trainer)
     first = trainer.train_step(batch)["loss"]
     for _ in range(120):
         last = trainer.train_step(batch)["loss"]
@@ -205,10 +210,8 @@ def test_images_without_objects_teach_nothing_and_break_nothing(tmp_path):
 
 def test_targets_come_with_the_batches(tmp_path):
     trainer = make_trainer(tmp_path)
-    loader = trainer._batches()
-    assert isinstance(loader, BatchLoader)
-    with loader as batches:
-        batch = next(iter(batches))
+    assert isinstance(trainer._batches(), BatchLoader)
+    batch = first_batch(trainer)
     assert batch.conf_target.shape == (4, CONFIG.num_priors)
     assert (batch.conf_target > 0).any(axis=1).all()
 
@@ -240,6 +243,85 @@ def test_resuming_needs_a_run_with_the_same_settings(tmp_path):
     weights.save(make_trainer(tmp_path).model, tmp_path / "checkpoint.safetensors", SCENES.class_names)
     with pytest.raises(InputError, match="holds no state of a training run"):
         make_trainer(tmp_path).resume()
+
+
+def make_trainer_by(convention, output, **kwargs):
+    """A trainer of a few steps by the rules of a convention."""
+    config = CONVENTIONS[convention].config(CONFIG)
+    settings = settings_for(config, steps=3, batch_size=4, learning_rate=0.01, seed=1)
+    return make_trainer(output, settings, config=config, **kwargs)
+
+
+class TestConventions:
+    @pytest.mark.parametrize("name", CONVENTIONS)
+    def test_targets_and_loss_are_the_conventions(self, name, tmp_path):
+        trainer, convention = make_trainer_by(name, tmp_path), CONVENTIONS[name]
+        priors_cxcywh = trainer.model.priors_cxcywh
+        batch = first_batch(trainer)
+        loc_target, conf_target = np.zeros_like(batch.loc_target), np.zeros_like(batch.conf_target)
+        for n, (gt_xyxy, labels) in enumerate(zip(batch.gt_xyxy, batch.labels)):
+            matched_gt = convention.match(gt_xyxy, priors_cxcywh)
+            positive = matched_gt >= 0
+            conf_target[n, positive] = labels[matched_gt[positive]]
+            own_gt_xyxy = gt_xyxy[matched_gt[positive]]
+            loc_target[n, positive] = convention.encode(own_gt_xyxy, priors_cxcywh[positive])
+        np.testing.assert_array_equal(batch.conf_target, conf_target)
+        np.testing.assert_allclose(batch.loc_target, loc_target, rtol=1e-6, atol=1e-6)
+        loc, conf = trainer.model.forward(batch.images)
+        expected = convention.multibox_loss(loc, conf, loc_target, conf_target)
+        row = trainer.train_step(batch)
+        assert row["loss"] == pytest.approx(expected.value, rel=1e-5)
+        assert row["num_pos"] == expected.num_pos > 0
+        assert np.isfinite([trainer.train_step(batch)["loss"] for _ in range(2)]).all()
+
+    def test_a_run_goes_on_by_the_same_convention_only(self, tmp_path):
+        make_trainer_by("amdegroot", tmp_path).run()
+        model, _ = weights.load_model(tmp_path / "weights.safetensors")
+        assert model.config == CONVENTIONS["amdegroot"].config(CONFIG)
+        for other in ("caffe", "lufficc"):
+            with pytest.raises(InputError, match=r"is of another configuration: .*convention"):
+                make_trainer_by(other, tmp_path).resume()
+        resumed = make_trainer_by("amdegroot", tmp_path)
+        resumed.resume()
+        assert resumed.step == 3
+
+    @pytest.mark.parametrize("name", CONVENTIONS)
+    def test_pictures_without_objects(self, name, tmp_path):
+        """Some divide by the number of matched priors, be it 0: that stops the run, and says why."""
+        empty = [Sample(np.zeros((9, 7, 3), np.uint8), np.zeros((0, 4)), np.zeros(0, np.int64), name="empty")]
+        trainer = make_trainer_by(name, tmp_path, dataset=empty)
+        batch = first_batch(trainer)
+        if name in ("amdegroot", "lufficc", "sgrvinod"):
+            why = rf"step 1: the loss is nan on empty.* \(no default box is matched, and {name} divides"
+            with pytest.raises(InputError, match=why):
+                trainer.train_step(batch)
+        else:
+            assert np.isfinite(trainer.train_step(batch)["loss"])
+
+    def test_settings_are_the_conventions_unless_given(self):
+        config = CONVENTIONS["d2l"].config(CONFIG)
+        assert settings_for(config).matching_rule == "d2l"
+        assert settings_for(config, matching_rule="argmax").matching_rule == "argmax"
+
+
+def test_a_detector_of_other_classes_to_start_from(tmp_path):
+    """All but the heads is taken over from a network of two classes for one of three."""
+    classes = ("circle", "square", "star")
+    two, three = (dataclasses.replace(CONFIG, num_classes=1 + number) for number in (2, 3))
+    learned = SSD(two, np.random.default_rng(5))
+    weights.save(learned, tmp_path / "two.safetensors", classes[:2])
+    scenes = DrawnScenes(length=16, image_size=64, seed=6, class_names=classes)
+    model = SSD(three, np.random.default_rng(1))
+    trainer = Trainer(model, scenes, SETTINGS, tmp_path / "run", progress=False)
+    drawn = {name: array.copy() for name, array in trainer.model.params.items()}
+    loaded = weights.load_base(trainer.model, tmp_path / "two.safetensors")
+    for name, array in trainer.model.params.items():
+        is_head = "_head." in name
+        assert (name in loaded) != is_head
+        np.testing.assert_array_equal(array, drawn[name] if is_head else learned.params[name])
+    trainer.train_step(first_batch(trainer))
+    assert np.isfinite(losses(trainer)).all()
+    assert (trainer.model.params["conv1.weight"] != learned.params["conv1.weight"]).any()
 
 
 def test_an_empty_dataset_is_refused(tmp_path):

@@ -25,24 +25,22 @@ def add(commands):
     parser.add_argument("images", type=Path, nargs="+", metavar="IMAGE", help="JPEG, PNG and others")
     add_model_options(parser)
     parser.add_argument(
-        "--output",
-        type=Path,
-        default=Path("detections"),
-        metavar="DIR",
-        help="folder of the drawn pictures (default: detections)",
-    )
-    parser.add_argument(
         "--score",
         type=fraction,
         default=0.4,
         metavar="X",
         help="show detections over this score (default: 0.4)",
     )
-    instead = parser.add_mutually_exclusive_group()
-    instead.add_argument(
-        "--json", action="store_true", help="print JSON with boxes in pixels and draw nothing"
+    found = parser.add_mutually_exclusive_group()
+    found.add_argument(
+        "--output",
+        type=Path,
+        default=Path("detections"),
+        metavar="DIR",
+        help="folder of the drawn pictures (default: detections)",
     )
-    instead.add_argument(
+    found.add_argument("--json", action="store_true", help="print JSON with boxes in pixels and draw nothing")
+    found.add_argument(
         "--explain",
         type=Path,
         metavar="DIR",
@@ -85,15 +83,15 @@ def _print_json(model, class_names, options):
 
 
 def _explain(model, class_names, options):
-    from minissd import viz
     from minissd.data import read_image
+    from minissd.explain import write_explanation
     from minissd.files import writable_folder
     from minissd.trace import trace
 
     (path,) = options.images
     writable_folder(options.explain)
     seen = trace(model, read_image(path), score_threshold=_score_threshold(options))
-    page = viz.write_trace(seen, options.explain, f"{path.name}, step by step", class_names)
+    page = write_explanation(seen, options.explain, f"{path.name}, step by step", class_names)
     print(f"{path}: {_summary(seen.detections, class_names)} -> {page}")
 
 

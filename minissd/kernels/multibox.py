@@ -55,31 +55,24 @@ def cross_entropy(conf, conf_target):
     return loss
 
 
-def confidence_gradient(conf, conf_target, rows, scale):
+def confidence_gradient(conf, conf_target, counted, weight):
     """Gradient for the logits; see `minissd.loss.confidence_gradient`, the readable twin.
 
     Parameters
     ----------
     conf : ndarray of float32, (N, P, C)
     conf_target : ndarray of int, (N, P)
-    rows : ndarray of int64, (R,)
-    scale : ndarray, (R,)
+    counted : ndarray of int64, (R,)
+    weight : ndarray, (R,)
 
     Returns
     -------
     ndarray of float32, (N, P, C)
     """
     classes, dconf = conf.shape[-1], np.zeros(conf.shape, np.float32)
-    target = _flat(conf_target, np.int64)[rows]
-    arrays = (
-        _flat(conf, np.float32),
-        target,
-        rows,
-        _flat(scale, np.float32),
-        _beyond(classes),
-        dconf.reshape(-1),
-    )
-    _confidence_gradient(team_for(len(rows) * classes, FEW_LOGITS).mailbox, *arrays, classes)
+    target, weight = _flat(conf_target, np.int64)[counted], _flat(weight, np.float32)
+    arrays = _flat(conf, np.float32), target, counted, weight, _beyond(classes), dconf.reshape(-1)
+    _confidence_gradient(team_for(len(counted) * classes, FEW_LOGITS).mailbox, *arrays, classes)
     return dconf
 
 
@@ -116,21 +109,21 @@ def _cross_entropy_of_rows(thread, piece, logits, target, beyond, loss, size, cl
 
 
 @compiled
-def _confidence_gradient(mailbox, conf, target, rows, scale, beyond, dconf, classes):
-    arguments = memory(conf), target, rows, scale, memory(beyond), memory(dconf), classes
-    share_out(mailbox, (len(rows) + ROWS - 1) // ROWS, _gradient_of_rows, arguments)
+def _confidence_gradient(mailbox, conf, target, counted, weight, beyond, dconf, classes):
+    arguments = memory(conf), target, counted, weight, memory(beyond), memory(dconf), classes
+    share_out(mailbox, (len(counted) + ROWS - 1) // ROWS, _gradient_of_rows, arguments)
 
 
 @part
-def _gradient_of_rows(thread, piece, logits, target, rows, scale, beyond, dconf, classes):
-    for i in range(piece * ROWS, min((piece + 1) * ROWS, len(rows))):
-        begin = rows[i] * classes
+def _gradient_of_rows(thread, piece, logits, target, counted, weight, beyond, dconf, classes):
+    for i in range(piece * ROWS, min((piece + 1) * ROWS, len(counted))):
+        begin = counted[i] * classes
         top = _largest(logits, begin, classes, beyond)
-        factor = broadcast(scale[i] / _sum_of_exp(logits, begin, classes, beyond, top))
+        factor = broadcast(weight[i] / _sum_of_exp(logits, begin, classes, beyond, top))
         for c in range(0, classes, LANES):
             value = exp(_row(logits, begin, c, classes, beyond) - broadcast(top)) * factor
             store_lanes(dconf, begin + c, value, min(LANES, classes - c))
-        dconf[begin + target[i]] -= scale[i]
+        dconf[begin + target[i]] -= weight[i]
 
 
 @inlined

@@ -23,7 +23,7 @@ import numpy as np
 from minissd.compilation import compiled, inlined, part
 from minissd.kernels.candidates import PLACE, collect, guess_cutoff, sorted_by_score
 from minissd.kernels.softmax import padded, share_softmax, softmax
-from minissd.kernels.suppression import KEPT, empty_shelves, keep_or_name_suppressor
+from minissd.kernels.suppression import KEPT, empty_shelves, keep_or_name_suppressor, number_to_exceed
 from minissd.nn.fast.simd import LANES
 from minissd.nn.fast.team import ALONE, share_out, team_for
 from minissd.nn.fast.workspace import workspace
@@ -32,14 +32,17 @@ FEW_LOGITS = 1 << 16  # that are done before another thread could have been woke
 
 
 class Rules(NamedTuple):
-    """The numbers that `minissd.detect.detect` is called with, the defaults filled in."""
+    """What `minissd.detect.detect` is told, in numbers: a limit that there is not is infinite."""
 
-    score_threshold: np.float32
-    iou_threshold: float
+    score_threshold: np.float32  # to exceed
+    iou_threshold: np.float64
     top_k: int
     keep_top_k: int
     center_scale: np.float32
     size_scale: np.float32
+    max_log_size: np.float32
+    first_edge: np.float32  # where boxes are cut: 0 and 1, or nowhere
+    last_edge: np.float32
 
 
 class Predictions(NamedTuple):
@@ -68,13 +71,16 @@ class Found(NamedTuple):
     counts: np.ndarray  # (N,)
 
 
-def fits(loc, conf, top_k, keep_top_k):
-    """Whether this module is made for these predictions: float32, in NumPy."""
+def fits(loc, conf, top_k, keep_top_k, deviations):
+    """Whether this module is made for these predictions: float32, in NumPy, each class for itself."""
     in_numpy = all(isinstance(array, np.ndarray) and array.dtype == np.float32 for array in (loc, conf))
-    return in_numpy and all(limit is None or limit >= 0 for limit in (top_k, keep_top_k))
+    counts = all(limit is None or limit >= 0 for limit in (top_k, keep_top_k))
+    return in_numpy and counts and not deviations.class_agnostic
 
 
-def detect(loc, conf, priors_cxcywh, score_threshold, iou_threshold, top_k, keep_top_k, variances):
+def detect(
+    loc, conf, priors_cxcywh, score_threshold, iou_threshold, top_k, keep_top_k, variances, deviations
+):
     """See `minissd.detect.detect`; only for what `fits`.
 
     Returns
@@ -85,8 +91,8 @@ def detect(loc, conf, priors_cxcywh, score_threshold, iou_threshold, top_k, keep
     num_images, num_priors, num_classes = conf.shape
     top_k = _limit(top_k, num_priors)
     keep_top_k = _limit(keep_top_k, top_k * (num_classes - 1))
-    scales = (np.float32(scale) for scale in variances)
-    rules = Rules(np.float32(score_threshold), float(iou_threshold), top_k, keep_top_k, *scales)
+    thresholds = _thresholds(score_threshold, iou_threshold, deviations)
+    rules = Rules(*thresholds, top_k, keep_top_k, *_box_rules(variances, deviations))
     # Contiguous and writable: for every other kind of array Numba would compile once more.
     predictions = Predictions(*(np.require(a, np.float32, "CAW") for a in (loc, conf, priors_cxcywh)))
     team = team_for(conf.size, FEW_LOGITS)
@@ -100,6 +106,17 @@ def detect(loc, conf, priors_cxcywh, score_threshold, iou_threshold, top_k, keep
 
 def _limit(count, everything):
     return everything if count is None else min(operator.index(count), everything)
+
+
+def _thresholds(score_threshold, iou_threshold, deviations):
+    score_threshold = number_to_exceed(np.float32(score_threshold), deviations.inclusive_scores)
+    return score_threshold, number_to_exceed(np.float64(iou_threshold), deviations.inclusive_nms)
+
+
+def _box_rules(variances, deviations):
+    max_log_size = np.inf if deviations.max_log_size is None else deviations.max_log_size
+    edges = (0, 1) if deviations.clip else (-np.inf, np.inf)
+    return [np.float32(number) for number in (*variances, max_log_size, *edges)]
 
 
 def _room(threads, num_images, num_priors, num_classes):
@@ -174,9 +191,23 @@ def admit(loc, priors_cxcywh, keys, row, rules, shelves, entered, places, found)
 
 @inlined
 def decode(loc, priors_cxcywh, prior, rules, box_xyxy):
-    """`minissd.codec.decode` of one box, in float32."""
+    """`minissd.codec.decode` and `minissd.boxes.clip` of one box, in float32."""
     for axis in range(2):
         size = priors_cxcywh[prior, 2 + axis]
         center = priors_cxcywh[prior, axis] + loc[prior, axis] * rules.center_scale * size
-        half = size * np.float32(math.exp(loc[prior, 2 + axis] * rules.size_scale)) / np.float32(2)
-        box_xyxy[axis], box_xyxy[2 + axis] = center - half, center + half
+        log_size = loc[prior, 2 + axis] * rules.size_scale
+        if log_size > rules.max_log_size:
+            log_size = rules.max_log_size
+        half = size * np.float32(math.exp(log_size)) / np.float32(2)
+        box_xyxy[axis] = cut(center - half, rules)
+        box_xyxy[2 + axis] = cut(center + half, rules)
+
+
+@inlined
+def cut(edge, rules):
+    """The edge, moved to the border if it is beyond it. NaN, which is beyond nothing, stays."""
+    if edge < rules.first_edge:
+        edge = rules.first_edge
+    if edge > rules.last_edge:
+        edge = rules.last_edge
+    return edge

@@ -54,6 +54,11 @@ class Shelves(NamedTuple):
     numbers: np.ndarray
 
 
+def number_to_exceed(threshold, inclusive):
+    """The threshold itself or, for whoever may also equal it, the number before it in the same dtype."""
+    return np.nextafter(threshold, threshold.dtype.type(-np.inf)) if inclusive else threshold
+
+
 @compiled
 def suppress(boxes_xyxy, order, iou_threshold, suppressor):
     """See `minissd.nms.suppress_one_by_one`, the readable twin."""

@@ -23,7 +23,6 @@ from minissd.viz.trace import (
     draw_origin,
     draw_probabilities,
     draw_suppressed,
-    write_trace,
 )
 
 __all__ = [
@@ -55,5 +54,4 @@ __all__ = [
     "save",
     "shape_names",
     "write_detection_picture",
-    "write_trace",
 ]

@@ -2,56 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
 
 import numpy as np
 
 from minissd.errors import input_error
-from minissd.weights import translate
-from minissd.weights.caffe_file import reduce_fully_connected
-from minissd.weights.layouts import BGR, PLACES, RGB, VGG_LAYERS, in_order, in_sequence
+from minissd.weights.base_layouts import NUM_CONVOLUTIONS, recognize_base
+from minissd.weights.fitting import put_arrays, require_fitting_shapes, shapes_of
+from minissd.weights.formats import read_file
+from minissd.weights.layouts import UNIT_STD, VGG_LAYERS
+from minissd.weights.loading import checkpoint_in, model_for
+from minissd.weights.translate import change_input, input_of, recognize
 
-UNIT_STD = (1.0, 1.0, 1.0)
-IMAGENET_STD = (0.229 * 255, 0.224 * 255, 0.225 * 255)  # of pixel values 0...255
-NUM_CONVOLUTIONS = 13  # the layers before fc6
-
-
-@dataclass(frozen=True)
-class BaseLayout:
-    """How one implementation names the layers of VGG16.
-
-    Attributes
-    ----------
-    name : str
-    layers : tuple of str
-        Names of the layers in `VGG_LAYERS`; fc6 and fc7 may be fully connected.
-    channel_order, std_rgb
-        As in `minissd.weights.layouts.Layout`.
-    """
-
-    name: str
-    layers: tuple[str, ...]
-    channel_order: str = RGB
-    std_rgb: tuple[float, float, float] = UNIT_STD
-
-
-BASE_LAYOUTS = (
-    BaseLayout("amdegroot's vgg16_reducedfc", in_sequence("")),
-    BaseLayout(
-        "torchvision's vgg16",
-        (*in_sequence("features.", PLACES[:NUM_CONVOLUTIONS]), "classifier.0", "classifier.3"),
-        std_rgb=IMAGENET_STD,
-    ),
-    BaseLayout("Caffe's VGG16", VGG_LAYERS, channel_order=BGR),
-)
-
-
-def recognize(names):
-    """Return the base layout whose convolutions are all among these names of arrays, or None."""
-    for layout in BASE_LAYOUTS:
-        if all(f"{layer}.weight" in names for layer in layout.layers[:NUM_CONVOLUTIONS]):
-            return layout
-    return None
+CONVOLUTIONS = VGG_LAYERS[:NUM_CONVOLUTIONS]
+# Of fc6 and fc7 in VGG16: the side of the map that they see, and the step along each axis of their kernels.
+FULLY_CONNECTED = ((7, (4, 1, 3, 3)), (1, (4, 4, 1, 1)))
 
 
 def load_base(model, path):
@@ -86,52 +51,111 @@ def load_base(model, path):
     The order of colours and a standard deviation that the file's network expects are worked into the weights
     of the first layer. Means that differ by less than one grey value are left alone.
     """
-    from minissd.weights.formats import read_file
-    from minissd.weights.loading import checkpoint_in, model_for
-
     file = read_file(path)
-    layout = recognize(file.arrays)
-    if layout and translate.recognize(file.arrays)[0] is None:
-        arrays = _from_classifier(file, layout, model.config)
+    layout = recognize_base(file.arrays)
+    if layout and recognize(file.arrays)[0] is None:
+        arrays, found = _from_classifier(file, layout)
     else:
-        checkpoint = checkpoint_in(file, model_for(file))
-        arrays = {n: a for n, a in checkpoint.arrays.items() if not n.split(".")[0].endswith("_head")}
-        _match_input(arrays, checkpoint.config, model.config)
-    _put(model, arrays, file.path)
+        arrays, found = _from_detector(file)
+    needed = {*arrays, *(name for name in model.params if name.split(".")[0] in CONVOLUTIONS)}
+    shapes = {name: shape for name, shape in shapes_of(model).items() if name in needed}
+    require_fitting_shapes(shapes, arrays, path)
+    first = next(iter(model.params))
+    arrays[first] = change_input(arrays[first], found, input_of(model.config))
+    put_arrays(model, arrays, path)
     return list(arrays)
 
 
-def _from_classifier(file, layout, config):
-    """Arrays by minissd's names, for a network with the input of this configuration."""
-    fully_connected = layout.layers[NUM_CONVOLUTIONS:]
-    weights = {name: a for name, a in file.arrays.items() if name.rsplit(".", 1)[0] in layout.layers}
-    std_rgb = layout.std_rgb
-    if any(np.isnan(weights.get(f"{layer}.weight", 0)).any() for layer in fully_connected):
-        weights = {n: a for n, a in weights.items() if n.rsplit(".", 1)[0] not in fully_connected}
-        std_rgb = UNIT_STD  # such files were made for SSD's input, not for the classifier's
-    weights = reduce_fully_connected(weights, fully_connected)
-    ours = dict(zip(layout.layers, VGG_LAYERS))
-    arrays = {f"{ours[n.rsplit('.', 1)[0]]}.{n.rsplit('.', 1)[1]}": a for n, a in weights.items()}
-    first = arrays["conv1_1.weight"]
-    first = in_order(first, layout.channel_order) / np.asarray(std_rgb, first.dtype)[:, None, None]
-    arrays["conv1_1.weight"] = in_order(first * first.dtype.type(config.pixel_scale), config.channel_order)
-    return arrays
+def _from_classifier(file, layout):
+    """Arrays by minissd's names, and the input that they are for as `change_input` wants it."""
+    source = reduce_fully_connected(file.arrays, layout.layers[NUM_CONVOLUTIONS:], file.path)
+    arrays = {
+        f"{ours}.{kind}": source[f"{theirs}.{kind}"]
+        for ours, theirs in zip(VGG_LAYERS, layout.layers)
+        for kind in ("weight", "bias")
+        if f"{theirs}.{kind}" in source
+    }
+    if not np.isnan(arrays.get("fc6.weight", 0)).any():
+        return arrays, (layout.channel_order, layout.std_rgb)
+    convolutions = {name: array for name, array in arrays.items() if name.split(".")[0] in CONVOLUTIONS}
+    return convolutions, (layout.channel_order, UNIT_STD)  # such files were made for SSD's input
 
 
-def _match_input(arrays, found, wanted):
-    """Bring the first layer of VGG16 from one configuration's input to another's."""
-    if found.base == "vgg16":
-        first = in_order(arrays["conv1_1.weight"], found.channel_order)
-        scale = first.dtype.type(wanted.pixel_scale / found.pixel_scale)
-        arrays["conv1_1.weight"] = in_order(first * scale, wanted.channel_order)
+def _from_detector(file):
+    """As `_from_classifier`, of all layers but the heads."""
+    model = model_for(file)
+    checkpoint = checkpoint_in(file, model)
+    require_fitting_shapes(shapes_of(model), checkpoint.arrays, file.path)
+    arrays = {n: a for n, a in checkpoint.arrays.items() if not n.split(".")[0].endswith("_head")}
+    return arrays, input_of(checkpoint.config)
 
 
-def _put(model, arrays, path):
-    stores = {**dict.fromkeys(model.params, model.params), **dict.fromkeys(model.buffers, model.buffers)}
-    for name in arrays:
-        if name not in stores:
-            problem = f"{name} is not in a {model.config.name}"
-            raise input_error(path, problem, "choose the model that these weights are for")
-    translate.require_fitting_shapes({name: stores[name][name].shape for name in arrays}, arrays, path)
-    for name, array in arrays.items():
-        stores[name][name] = array.astype(stores[name][name].dtype, order="C")
+def reduce_fully_connected(arrays, layers, path):
+    """Make SSD's convolutions fc6 and fc7 from VGG16's fully connected layers (paper, section 3).
+
+    A fully connected layer is a convolution as large as the map that it sees: 7x7 for fc6, 1x1 for fc7.
+    Of fc6 every fourth filter is kept, and in it every third row and column, which dilation spreads out
+    again; of fc7 every fourth filter, and in it the inputs that are left of fc6::
+
+        fc6 (4096, 25088) -> (4096, 512, 7, 7) -> [::4, :, ::3, ::3] -> (1024, 512, 3, 3), bias [::4]
+        fc7 (4096, 4096) -> (4096, 4096, 1, 1) -> [::4, ::4] -> (1024, 1024, 1, 1), bias [::4]
+
+    ``VGG_ILSVRC_16_layers_fc_reduced.caffemodel``, with which the training of the paper's models began,
+    has the result already: fc6 (1024, 512, 3, 3) and fc7 (1024, 1024, 1, 1).
+
+    Parameters
+    ----------
+    arrays : dict of str to array
+        ``<layer>.weight`` and ``<layer>.bias`` of both layers, from any source; others may be there.
+    layers : pair of str
+        Their names: ``("classifier.0", "classifier.3")`` in torchvision's VGG16.
+    path : str or Path
+        Of the file, for the message.
+
+    Returns
+    -------
+    dict of str to array
+        The same arrays, with those of the two layers replaced by small copies. Nothing is replaced where
+        fc6 is missing or has 3x3 kernels already.
+
+    Raises
+    ------
+    InputError
+        If an array of the two layers is missing or has another shape.
+
+    Examples
+    --------
+    >>> fc6 = {"fc6.weight": np.zeros((8, 2 * 7 * 7)), "fc6.bias": np.arange(8)}
+    >>> fc7 = {"fc7.weight": np.zeros((8, 8)), "fc7.bias": np.zeros(8)}
+    >>> reduced = reduce_fully_connected(fc6 | fc7, ("fc6", "fc7"), "file")
+    >>> reduced["fc6.weight"].shape, reduced["fc6.bias"], reduced["fc7.weight"].shape
+    ((2, 2, 3, 3), array([0, 4]), (2, 2, 1, 1))
+    """
+    reduced = dict(arrays)
+    first = f"{layers[0]}.weight"
+    if first not in arrays or np.shape(arrays[first])[2:] == (3, 3):
+        return reduced
+    inputs = None  # of fc6 any number, of fc7 the outputs of fc6
+    for layer, (side, steps) in zip(layers, FULLY_CONNECTED, strict=True):
+        kernels, bias = _as_convolution(arrays, layer, side, inputs, path)  # (O, I, side, side), (O,)
+        inputs = len(kernels)
+        reduced[f"{layer}.weight"] = kernels[tuple(slice(None, None, step) for step in steps)].copy()
+        reduced[f"{layer}.bias"] = bias[:: steps[0]].copy()
+    return reduced
+
+
+def _as_convolution(arrays, layer, side, inputs, path):
+    """The kernels and the bias of a fully connected layer that sees maps of side x side; nothing copied."""
+    names = (f"{layer}.weight", f"{layer}.bias")
+    for name in names:
+        if name not in arrays:
+            raise input_error(path, f"{name} is missing", "use one whole VGG16")
+    weight, bias = (np.asarray(arrays[name]) for name in names)
+    outputs, values = math.prod(weight.shape[:1]), side * side
+    inputs = inputs or math.prod(weight.shape[1:]) // values
+    flat, square = (outputs, inputs * values), (outputs, inputs, side, side)
+    for name, found, wanted in zip(names, (weight.shape, bias.shape), ((flat, square), ((outputs,),))):
+        if found not in wanted:
+            problem = f"{name} has shape {found} instead of {wanted[0]}"
+            raise input_error(path, problem, "use one whole VGG16")
+    return weight.reshape(square), bias

@@ -11,11 +11,8 @@ from __future__ import annotations
 import math
 import mmap
 import re
-from pathlib import Path
 
-import numpy as np
-
-from minissd.errors import input_error
+from minissd.weights.opening import Refused, opened, shown
 from minissd.weights.protobuf import BYTES, FIXED32, FIXED64, LONGEST_VARINT, Message, read_varint
 
 # The wanted fields of each message, by the names and numbers of Caffe's caffe.proto.
@@ -68,9 +65,6 @@ OTHER_FILES = (
 
 HEAD = 4096  # bytes
 
-# Of fc6 and fc7 in VGG16: the side of the map that they see, and the step along each axis of their kernels.
-FULLY_CONNECTED = ((7, (4, 1, 3, 3)), (1, (4, 4, 1, 1)))
-
 
 def is_caffe_file(head):
     """Tell whether a file may be one of Caffe's, from its first bytes.
@@ -117,83 +111,15 @@ def read(path):
         If the file cannot be read, is of another kind (such as a .prototxt), is damaged, has two layers
         of the same name, or a shape does not fit its data.
     """
-    path = Path(path)
-    network = Message(_mapped(path), NETWORK, path, "the network")
     arrays = {}
-    for field, numbers in (("layers", V1_LAYER), ("layer", V2_LAYER)):
-        for layer in network.messages(field, numbers):
-            _add_layer(layer, arrays)
-    if not arrays:
-        raise input_error(path, "has no layer with weights", "use the .caffemodel of a trained network")
+    with opened(path) as file:
+        network = Message(_mapped(file), NETWORK, "the network")
+        for field, numbers in (("layers", V1_LAYER), ("layer", V2_LAYER)):
+            for layer in network.messages(field, numbers):
+                _add_layer(layer, arrays)
+        if not arrays:
+            raise Refused("has no layer with weights", "use the .caffemodel of a trained network")
     return arrays
-
-
-def reduce_fully_connected(arrays, layers=("fc6", "fc7")):
-    """Make SSD's convolutions fc6 and fc7 from VGG16's fully connected layers (paper, section 3).
-
-    A fully connected layer is a convolution as large as the map that it sees: 7x7 for fc6, 1x1 for fc7.
-    Of fc6 every fourth filter is kept, and in it every third row and column, which dilation spreads out
-    again; of fc7 every fourth filter, and in it the inputs that are left of fc6::
-
-        fc6 (4096, 25088) -> (4096, 512, 7, 7) -> [::4, :, ::3, ::3] -> (1024, 512, 3, 3), bias [::4]
-        fc7 (4096, 4096) -> (4096, 4096, 1, 1) -> [::4, ::4] -> (1024, 1024, 1, 1), bias [::4]
-
-    ``VGG_ILSVRC_16_layers_fc_reduced.caffemodel``, with which the training of the paper's models began,
-    has the result already: fc6 (1024, 512, 3, 3) and fc7 (1024, 1024, 1, 1).
-
-    Parameters
-    ----------
-    arrays : dict of str to array
-        ``<layer>.weight`` and ``<layer>.bias`` of both layers, from any source; others may be there.
-    layers : pair of str, optional
-        Their names: ``("classifier.0", "classifier.3")`` in torchvision's VGG16.
-
-    Returns
-    -------
-    dict of str to array
-        The same arrays, with those of the two layers replaced by small copies. Nothing is replaced where
-        fc6 is missing or has 3x3 kernels already.
-
-    Raises
-    ------
-    InputError
-        If an array of the two layers is missing or has another shape.
-
-    Examples
-    --------
-    >>> fc6 = {"fc6.weight": np.zeros((8, 2 * 7 * 7)), "fc6.bias": np.arange(8)}
-    >>> fc7 = {"fc7.weight": np.zeros((8, 8)), "fc7.bias": np.zeros(8)}
-    >>> reduced = reduce_fully_connected(fc6 | fc7)
-    >>> reduced["fc6.weight"].shape, reduced["fc6.bias"], reduced["fc7.weight"].shape
-    ((2, 2, 3, 3), array([0, 4]), (2, 2, 1, 1))
-    """
-    reduced = dict(arrays)
-    first = f"{layers[0]}.weight"
-    if first not in arrays or np.shape(arrays[first])[2:] == (3, 3):
-        return reduced
-    inputs = None  # of fc6 any number, of fc7 the outputs of fc6
-    for layer, (side, steps) in zip(layers, FULLY_CONNECTED, strict=True):
-        kernels, bias = _as_convolution(arrays, layer, side, inputs)  # (O, I, side, side), (O,)
-        inputs = len(kernels)
-        reduced[f"{layer}.weight"] = kernels[tuple(slice(None, None, step) for step in steps)].copy()
-        reduced[f"{layer}.bias"] = bias[:: steps[0]].copy()
-    return reduced
-
-
-def _as_convolution(arrays, layer, side, inputs):
-    """The kernels and the bias of a fully connected layer that sees maps of side x side; nothing copied."""
-    names = (f"{layer}.weight", f"{layer}.bias")
-    for name in names:
-        if name not in arrays:
-            raise input_error(name, "is missing", "use one whole VGG16")
-    weight, bias = (np.asarray(arrays[name]) for name in names)
-    outputs, values = math.prod(weight.shape[:1]), side * side
-    inputs = inputs or math.prod(weight.shape[1:]) // values
-    flat, square = (outputs, inputs * values), (outputs, inputs, side, side)
-    for name, found, wanted in zip(names, (weight.shape, bias.shape), ((flat, square), ((outputs,),))):
-        if found not in wanted:
-            raise input_error(name, f"has shape {found} instead of {wanted[0]}", "use one whole VGG16")
-    return weight.reshape(square), bias
 
 
 def _begins_as_network(head):
@@ -214,34 +140,29 @@ def _begins_as_network(head):
     return fields > 0
 
 
-def _mapped(path):
+def _mapped(file):
     """The content of a file as a read-only memoryview; of it only the beginning is read."""
-    if not path.is_file():
-        raise input_error(path, "no such file", "name a .caffemodel file")
-    try:
-        with path.open("rb") as file:
-            content = memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
-    except (OSError, ValueError) as error:  # ValueError: an empty file
-        reason = getattr(error, "strerror", None) or error
-        raise input_error(path, f"cannot be read: {reason}", "check its size and permissions") from error
+    if not file.size:  # which cannot be mapped
+        raise Refused("is empty")
+    content = memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
     for beginning, problem, fix in CAFFE_FILES + OTHER_FILES:
         if re.match(beginning, content[:HEAD]):
-            raise input_error(path, problem, fix)
+            raise Refused(problem, fix)
     return content
 
 
 def _add_layer(layer, arrays):
     """Put the blobs of a layer into `arrays`."""
     if "v0_layer" in layer:
-        raise layer.error("is of Caffe's first format, V0", "use Caffe's upgrade_net_proto_binary")
+        raise Refused(f"{layer.title} is of Caffe's first format, V0", "use Caffe's upgrade_net_proto_binary")
     if "blobs" not in layer:
         return
     name = layer.text("name")
     if not name:
-        raise layer.error("has weights but no name", "give it one")
-    layer.title = f"layer {name}"
+        raise Refused(f"{layer.title} has weights but no name", "give it one")
+    layer.title = f"layer {shown(name)}"
     if f"{name}.weight" in arrays:
-        raise layer.error("is there twice", "give each layer a name of its own")
+        raise Refused(f"{layer.title} is there twice", "give each layer a name of its own")
     is_inner_product = layer.last("type") in INNER_PRODUCT
     for index, blob in enumerate(layer.messages("blobs", BLOB)):
         if len(arrays) == MOST_ARRAYS:

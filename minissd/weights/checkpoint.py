@@ -10,6 +10,7 @@ import numpy as np
 from minissd.config import SSDConfig
 from minissd.errors import input_error
 from minissd.weights import safetensors_file
+from minissd.weights.opening import shown
 
 METADATA = "minissd"  # one entry, because the order of several in a file is left to chance
 STATE_PREFIX = "state/"  # arrays of a training run, beside the model's own
@@ -89,11 +90,14 @@ def from_file(file):
         about = json.loads(file.metadata[METADATA])
         config = SSDConfig.from_dict(about["config"])
         names, details = tuple(about["class_names"]), about["details"]
-        if not all(isinstance(name, str) for name in names) or not isinstance(details, dict):
-            raise TypeError("class_names must be words, details a dictionary")
-        return Checkpoint(arrays, config, names, state, details)
+        if not all(isinstance(name, str) and name.isprintable() for name in names):
+            raise TypeError("class_names must be words")
+        if not isinstance(details, dict):
+            raise TypeError("details must be a dictionary")
     except (KeyError, TypeError, ValueError, RecursionError) as error:
-        raise input_error(file.path, f"damaged metadata: {error}", "copy or train it again") from error
+        raise input_error(file.path, f"damaged metadata: {shown(error)}", "copy or train it again") from error
+    require_fitting_names(config, names, file.path)
+    return Checkpoint(arrays, config, names, state, details)
 
 
 def require_fitting_names(config, class_names, where):

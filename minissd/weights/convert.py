@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from minissd.choice import chosen
 from minissd.config import CONFIGS
 from minissd.errors import InputError
 from minissd.weights import checkpoint as own
@@ -44,18 +45,18 @@ def convert_file(path, output, layout=MINISSD, class_names=None, config_name=Non
     InputError
         If the file cannot be read or written, the layout is unknown, or it has no such network.
     """
-    if layout not in (MINISSD, *LAYOUTS):
-        raise InputError(f"layout: no layout {layout!r} (choose one of {MINISSD}, {', '.join(LAYOUTS)})")
+    theirs = chosen({MINISSD: None, **LAYOUTS}, layout, "layout", "layout")
     checkpoint = read(path)
     if config_name is not None:
-        checkpoint = replace(checkpoint, config=_with_boxes_of(checkpoint.config, CONFIGS[config_name]))
+        other = chosen(CONFIGS, config_name, "config", "configuration")
+        checkpoint = replace(checkpoint, config=_with_boxes_of(checkpoint.config, other))
     if class_names is not None:
         checkpoint = replace(checkpoint, class_names=tuple(class_names))
         own.require_fitting_names(checkpoint.config, class_names, "--classes")
-    if layout == MINISSD:
+    if theirs is None:
         own.write(output, checkpoint)
     else:
-        arrays = to_layout(checkpoint.arrays, checkpoint.config, LAYOUTS[layout], path)
+        arrays = to_layout(checkpoint.arrays, checkpoint.config, theirs, path)
         safetensors_file.write(output, arrays, {"format": "pt"})
     return checkpoint
 

@@ -10,8 +10,10 @@ import numpy as np
 
 from minissd.errors import input_error
 from minissd.weights import caffe_file, npz_file, safetensors_file, torch_file
+from minissd.weights.opening import Refused, opened, shown
 
-HEAD_BYTES = 64
+HEAD_BYTES = 4096
+LONGEST_NAME = 200
 
 
 @dataclass(frozen=True)
@@ -23,8 +25,8 @@ class Format:
     name : str
     suffixes : str
         What such files are usually called.
-    fits : callable, (path, head) -> bool
-        Whether a file that begins with these bytes is of this kind.
+    fits : callable, bytes -> bool
+        Whether a file that begins with these `HEAD_BYTES` bytes is of this kind.
     read : callable, path -> dict of str to ndarray
     metadata : callable, path -> dict of str to str
     """
@@ -40,13 +42,13 @@ FORMATS = (
     Format(
         "safetensors",
         ".safetensors",
-        lambda path, head: safetensors_file.is_safetensors_file(head),
+        safetensors_file.is_safetensors_file,
         safetensors_file.read,
         safetensors_file.metadata,
     ),
-    Format("NumPy", ".npz", lambda path, head: npz_file.is_npz_file(path), npz_file.read),
-    Format("PyTorch", ".pth, .pt", lambda path, head: torch_file.is_torch_file(head), torch_file.read),
-    Format("Caffe", ".caffemodel", lambda path, head: caffe_file.is_caffe_file(head), caffe_file.read),
+    Format("NumPy", ".npz", npz_file.is_npz_file, npz_file.read),
+    Format("PyTorch", ".pth, .pt", torch_file.is_torch_file, torch_file.read),
+    Format("Caffe", ".caffemodel", caffe_file.is_caffe_file, caffe_file.read),
 )
 
 
@@ -87,25 +89,22 @@ def read_file(path):
     """
     path = Path(path)
     format = format_of(path)
-    return WeightFile(path, format.name, format.read(path), format.metadata(path))
+    arrays = format.read(path)
+    for name in arrays:
+        if not name.isprintable() or len(name) > LONGEST_NAME:
+            problem = f"has an array of the name {shown(name)}"
+            raise input_error(path, problem, "give it a short name that can be printed")
+    return WeightFile(path, format.name, arrays, format.metadata(path))
 
 
 def format_of(path):
     """Return the entry of `FORMATS` that a file is of; raise InputError if there is none."""
-    path = Path(path)
-    if path.is_dir():
-        raise input_error(path, "is a folder, not a weight file", "name the file in it")
-    if not path.is_file():
-        raise input_error(path, "no such file", "train a model first: minissd train --help")
-    try:
-        with path.open("rb") as file:
-            head = file.read(HEAD_BYTES)
-    except OSError as error:
-        raise input_error(path, f"cannot be read: {error.strerror}", "change its permissions") from error
-    if not head:
-        raise input_error(path, "is empty", "copy it again")
-    for format in FORMATS:
-        if format.fits(path, head):
-            return format
-    kinds = ", ".join(f"{format.name} ({format.suffixes})" for format in FORMATS)
-    raise input_error(path, "is no weight file of a known kind", f"kinds are {kinds}")
+    with opened(path) as file:
+        head = file.read(HEAD_BYTES)
+        if not head:
+            raise Refused("is empty", "copy it again")
+        for format in FORMATS:
+            if format.fits(head):
+                return format
+        kinds = ", ".join(f"{format.name} ({format.suffixes})" for format in FORMATS)
+        raise Refused("is no weight file of a known kind", f"kinds are {kinds}")

@@ -8,8 +8,9 @@ from dataclasses import asdict, dataclass
 from minissd.convention_table import differences
 from minissd.conventions import CONVENTIONS
 from minissd.errors import InputError
-from minissd.weights import base_network, translate
 from minissd.weights import checkpoint as own
+from minissd.weights import translate
+from minissd.weights.base_layouts import recognize_base
 from minissd.weights.formats import read_file
 from minissd.weights.loading import checkpoint_in, model_for
 
@@ -133,7 +134,7 @@ def _rules(convention):
 def _layout_of(file):
     if own.is_checkpoint(file):
         return "minissd"
-    base = base_network.recognize(file.arrays)
+    base = recognize_base(file.arrays)
     layout, _ = translate.recognize(file.arrays)
     if layout is not None:
         return layout.name

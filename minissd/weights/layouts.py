@@ -13,8 +13,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-import numpy as np
-
 from minissd.conventions import CONVENTIONS
 
 VGG_LAYERS = (
@@ -26,6 +24,7 @@ PLACES = (0, 2, 5, 7, 10, 12, 14, 17, 19, 21, 24, 26, 28, 31, 33)
 SOURCES = ("conv4_3", "fc7", "conv8_2", "conv9_2", "conv10_2", "conv11_2", "conv12_2")
 
 RGB, BGR = "rgb", "bgr"
+UNIT_STD = (1.0, 1.0, 1.0)
 
 
 @dataclass(frozen=True)
@@ -77,7 +76,7 @@ class Layout:
     bias: str = "{}.bias"
     offset_order: tuple[int, ...] = (0, 1, 2, 3)
     channel_order: str = RGB
-    std_rgb: tuple[float, float, float] = (1.0, 1.0, 1.0)
+    std_rgb: tuple[float, float, float] = UNIT_STD
     input: dict = field(default_factory=dict)
     coco_sizes: str = "81"
     num_maps: tuple[int, ...] = (6, 7)
@@ -134,11 +133,6 @@ class Layout:
 def in_sequence(prefix, places=PLACES):
     """Return the names of layers that are counted, as in ``vgg.0``, ``vgg.2``..."""
     return tuple(f"{prefix}{place}" for place in places)
-
-
-def in_order(weight, order):
-    """Bring the first layer's weights (O, 3, K, K) from RGB to an order of colours, or from there to RGB."""
-    return weight if order == RGB else np.ascontiguousarray(weight[:, ::-1])
 
 
 AMDEGROOT = Layout(

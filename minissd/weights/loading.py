@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from minissd.conventions import convention_of
 from minissd.errors import InputError, input_error
-from minissd.weights import base_network, translate
+from minissd.models import SSD
+from minissd.nn.initialization import UNDRAWN
 from minissd.weights import checkpoint as own
+from minissd.weights import translate
+from minissd.weights.base_layouts import recognize_base
+from minissd.weights.fitting import put_arrays, require_fitting_shapes, shapes_of
 from minissd.weights.formats import read_file
 from minissd.weights.layouts import LAYOUTS
 
@@ -30,7 +32,8 @@ def read(path, config=None):
     Returns
     -------
     Checkpoint
-        With arrays by minissd's names.
+        With arrays by minissd's names. Those of a .caffemodel are views of the file: it must not be
+        overwritten as long as they are in use.
 
     Raises
     ------
@@ -70,6 +73,7 @@ def load(model, path, class_names=None):
     if own.is_checkpoint(file):
         _require_same_model(model.config, checkpoint.config, path)
         _require_same_classes(class_names, checkpoint.class_names, path)
+    require_fitting_shapes(shapes_of(model), checkpoint.arrays, path)
     put_arrays(model, checkpoint.arrays, path)
     return checkpoint
 
@@ -97,38 +101,14 @@ def load_model(path, config=None):
     file = read_file(path)
     model = model_for(file, config)
     checkpoint = checkpoint_in(file, model)
+    require_fitting_shapes(shapes_of(model), checkpoint.arrays, path)
     put_arrays(model, checkpoint.arrays, path, copy=False)
     return model, checkpoint.class_names
 
 
 def undrawn_model(config):
     """Return a model whose weights are all zero, and take no memory until they are replaced."""
-    from minissd.models import SSD
-    from minissd.nn.initialization import UNDRAWN
-
     return SSD(config, UNDRAWN)
-
-
-def put_arrays(model, arrays, path, copy=True):
-    """Put arrays into the model's parameters and buffers by name, or say everything that does not fit.
-
-    Parameters
-    ----------
-    model : SSD
-    arrays : dict of str to ndarray
-    path : str or Path
-        Of the file, for the message.
-    copy : bool
-        False: an array that is of the right dtype and may be written to becomes the model's own.
-    """
-    stores = {**dict.fromkeys(model.params, model.params), **dict.fromkeys(model.buffers, model.buffers)}
-    translate.require_fitting_shapes({n: store[n].shape for n, store in stores.items()}, arrays, path)
-    for name in stores:
-        if not np.isfinite([arrays[name].min(), arrays[name].max()]).all():  # NaN is passed on by both
-            raise input_error(path, f"{name} holds NaN or infinite numbers", "train again, more slowly")
-    for name, store in stores.items():
-        must_copy = copy or not arrays[name].flags.writeable
-        store[name] = arrays[name].astype(store[name].dtype, order="C", copy=must_copy)
 
 
 def model_for(file, config=None):
@@ -195,7 +175,7 @@ def _recognized(file):
 
 
 def _unrecognized(file):
-    if base_network.recognize(file.arrays):
+    if recognize_base(file.arrays):
         return input_error(
             file.path,
             "holds a VGG16 without SSD's own layers",
@@ -226,9 +206,10 @@ def _require_same_model(wanted, found, path):
         ("base", "as base network"),
     ):
         if getattr(wanted, field) != getattr(found, field):
-            raise InputError(
-                f"{path}: was trained with {getattr(found, field)} {meaning}, the model has "
-                f"{getattr(wanted, field)} (use the model and classes of these weights, or do without)"
+            raise input_error(
+                path,
+                f"was trained with {getattr(found, field)} {meaning}, the model has {getattr(wanted, field)}",
+                "use the model and classes of these weights, or do without",
             )
     if wanted != found:
         differing = [f for f in wanted.to_dict() if getattr(wanted, f) != getattr(found, f)]

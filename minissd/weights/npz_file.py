@@ -7,20 +7,17 @@ the memory, and nothing in a file can run code.
 
 from __future__ import annotations
 
-import io
 import math
 import re
 import struct
 import zipfile
-import zlib
-from contextlib import contextmanager
-from pathlib import Path
 
 import numpy as np
 
-from minissd.errors import InputError, input_error
+from minissd.weights.opening import Refused, opened, shown
 
 SUFFIX = ".npy"
+ZIP_MAGIC = b"PK\x03\x04"
 MAGIC = b"\x93NUMPY"
 LENGTH_FORMATS = {1: "<H", 2: "<I", 3: "<I"}  # of the header's length, by version
 LONGEST_HEADER = 10_000  # bytes
@@ -33,27 +30,23 @@ NUMBERS = r"[<>=|]?(f[248]|[iu][1248]|b1)"  # floats, integers, booleans
 
 METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 
-LARGEST_PIECE = 1 << 24  # bytes that zipfile may read at once; its directory has some 100 per array
 SMALL = 1 << 26  # bytes that any file may unpack to
 LARGEST_RATIO = 20  # of unpacked to packed bytes; weights have about 1.1, with as many zeros 2.2
 PIECE = 1 << 20  # bytes unpacked at a time
 
-# What zipfile raises on damaged files.
-ZIP_ERRORS = (zipfile.BadZipFile, zlib.error, struct.error, OSError, EOFError, ValueError, RuntimeError)
-ZIP_ERRORS += (LookupError, OverflowError)
 
+def is_npz_file(head):
+    """Whether a file that begins with these bytes is a zip archive whose first entry is a .npy file.
 
-def is_npz_file(path):
-    """Tell whether a file is a zip archive of nothing but .npy files.
+    PyTorch's files are zip archives too, but of other entries.
 
-    PyTorch's files are zip archives too, but of other ones.
+    Examples
+    --------
+    >>> is_npz_file(b"PK\\x03\\x04" + bytes(22) + b"\\x05\\0\\0\\0" + b"a.npy")
+    True
     """
-    try:
-        with _opened(Path(path)) as archive:
-            names = archive.namelist()
-    except InputError:
-        return False
-    return bool(names) and all(name.endswith(SUFFIX) for name in names)
+    name_length = int.from_bytes(head[26:28], "little")
+    return head.startswith(ZIP_MAGIC) and head[30 : 30 + name_length].endswith(SUFFIX.encode())
 
 
 def read(path):
@@ -75,81 +68,53 @@ def read(path):
         If the file cannot be read, is damaged, has an array of another type (of Python objects, say) or
         two of the same name, or would unpack to far more than its size.
     """
-    path = Path(path)
     arrays = {}
-    with _opened(path) as archive:
-        _require_sane_sizes(archive, path)
+    with opened(path) as file, zipfile.ZipFile(file) as archive:
+        _require_sane_sizes(archive, file.size)
         for entry in archive.infolist():
             name = entry.filename.removesuffix(SUFFIX)
             if name == entry.filename:
-                raise input_error(
-                    path, f"has {name}, which is no .npy file", "use an .npz file of arrays only"
-                )
+                raise Refused(f"has {shown(name)}, which is no .npy file", "use an .npz file of arrays only")
             if name in arrays:
-                raise input_error(path, f"has two arrays {name}", "write it again, each with its own name")
-            with _damage_refused(path, f"array {name}"):
-                arrays[name] = _read_array(archive, entry, path)
-    if not arrays:
-        raise input_error(path, "has no arrays", "use the weights of a trained network")
-    return arrays
+                raise Refused(f"has two arrays {shown(name)}", "write it again, each with its own name")
+            arrays[name] = _read_entry(archive, entry, name)
+        if not arrays:
+            raise Refused("has no arrays", "use the weights of a trained network")
+        return arrays
 
 
-class _Pieces(io.BufferedReader):
-    """A file that is not read in very large pieces, as zipfile does with a forged directory."""
-
-    def read(self, size=-1):
-        if size is not None and size > LARGEST_PIECE:
-            raise zipfile.BadZipFile(f"{size} bytes in one piece")
-        return super().read(size)
-
-
-@contextmanager
-def _opened(path):
-    """A zip archive; whatever goes wrong with it becomes an `InputError`."""
-    if not path.is_file():
-        raise input_error(path, "no such file", "name an .npz file")
-    with (
-        _damage_refused(path, "the archive"),
-        _Pieces(io.FileIO(path)) as file,
-        zipfile.ZipFile(file) as archive,
-    ):
-        yield archive
-
-
-@contextmanager
-def _damage_refused(path, part):
-    try:
-        yield
-    except InputError:
-        raise
-    except ZIP_ERRORS as error:
-        raise input_error(path, f"{part} is damaged: {error}", "copy or download the file again") from error
-
-
-def _require_sane_sizes(archive, path):
+def _require_sane_sizes(archive, packed):
     """Refuse a zip bomb: a small file that unpacks to very much, also by entries that share their bytes."""
-    packed = path.stat().st_size
     unpacked = sum(entry.file_size for entry in archive.infolist())
     if unpacked > SMALL + LARGEST_RATIO * packed:
         problem = f"would unpack from {packed} to {unpacked} bytes, as no weights do"
-        raise input_error(path, problem, "do not trust this file")
+        raise Refused(problem, "do not trust this file")
 
 
-def _read_array(archive, entry, path):
-    """Unpack one array after a look at its header."""
-    if entry.compress_type not in METHODS:
-        raise ValueError(f"it is packed by method {entry.compress_type} of zip, which NumPy does not use")
-    with archive.open(entry) as stream:
-        descr, fortran_order, shape = _read_header(stream)
-        if not descr or not re.fullmatch(NUMBERS, descr):
-            problem = f"array {entry.filename.removesuffix(SUFFIX)} {_type_problem(descr)}"
-            raise input_error(path, problem, "save floats, integers or booleans only")
-        dtype = np.dtype(descr)
-        announced, found = math.prod(shape) * dtype.itemsize, entry.file_size - stream.tell()
-        if announced != found:
-            raise ValueError(f"its shape {shape} of {dtype} needs {announced} bytes, {found} are there")
-        values = np.empty(math.prod(shape), dtype)
-        _fill(memoryview(values.view(np.uint8)), stream)
+def _read_entry(archive, entry, name):
+    """Unpack one array; whatever goes wrong is said of it by name."""
+    try:
+        if entry.compress_type not in METHODS:
+            raise ValueError(f"it is packed by method {entry.compress_type} of zip, which NumPy does not use")
+        with archive.open(entry) as stream:
+            return _read_array(stream, entry.file_size)
+    except Refused as refused:
+        raise Refused(f"array {shown(name)} {refused.problem}", refused.fix) from refused
+    except Exception as error:
+        raise Refused(f"array {shown(name)} is damaged: {error}") from error
+
+
+def _read_array(stream, size):
+    """Read a .npy file of so many bytes after a look at its header."""
+    descr, fortran_order, shape = _read_header(stream)
+    if not re.fullmatch(NUMBERS, descr):
+        raise Refused(_type_problem(descr), "save floats, integers or booleans only")
+    dtype, count = np.dtype(descr), math.prod(shape)
+    announced, found = count * dtype.itemsize, size - stream.tell()
+    if announced != found:
+        raise ValueError(f"its shape {shape} of {dtype} needs {announced} bytes, {found} are there")
+    values = np.empty(count, dtype)
+    _fill(memoryview(values.view(np.uint8)), stream)
     values = values.astype(dtype.newbyteorder("="), copy=False)
     return np.asarray(values.reshape(shape[::-1]).T if fortran_order else values.reshape(shape), order="C")
 

@@ -27,22 +27,15 @@ from __future__ import annotations
 import pickletools
 from dataclasses import dataclass
 
+from minissd.weights.opening import LARGEST_PIECE, Refused, shown
+
 MAX_STEPS = 1_000_000  # a network and its optimizer take some ten thousand
-MAX_BYTES = 16 << 20  # of one program; the weights themselves are not part of it
+MAX_BYTES = LARGEST_PIECE  # of one program; the weights themselves are not part of it
 LAST_PROTOCOL = 5
 MAX_KEY_LENGTH = 1000  # of a text; to compare long ones again and again takes long
 MAX_KEY_NUMBER = 1 << 60  # larger ones can share a hash, which makes a dictionary of them slow
 
 SAVE_STATE_DICT = "if you trust it, load it in PyTorch and save model.state_dict() alone"
-
-
-class Refused(Exception):
-    """What a file asks for is not done: the problem, and what a person can do about it."""
-
-    def __init__(self, problem, fix="download or copy the file again"):
-        super().__init__(f"{problem} ({fix})")
-        self.problem = problem
-        self.fix = fix
 
 
 @dataclass(frozen=True)
@@ -133,7 +126,7 @@ def run(file, vocabulary, persistent=None):
     >>> run(BytesIO(b"cos\nsystem\n(X\x04\x00\x00\x00exittR."), vocabulary={})  # doctest: +ELLIPSIS
     Traceback (most recent call last):
     ...
-    minissd.weights.pickle_machine.Refused: asks for os.system, which ...
+    minissd.weights.opening.Refused: asks for os.system, which ...
     """
     machine = Machine(vocabulary, persistent)
     step = 0
@@ -150,17 +143,6 @@ def run(file, vocabulary, persistent=None):
     if machine.waiting:
         raise Refused("its pickle stops before its last MARK is used")
     return answer
-
-
-def shown(value, length=100):
-    r"""The beginning of a text from a file, without characters that play tricks with a terminal.
-
-    Examples
-    --------
-    >>> print(shown("conv1\x1b[2J"))
-    conv1\x1b[2J
-    """
-    return str(value)[:length].encode("unicode_escape").decode()[:length]
 
 
 def _action(instruction):

@@ -22,7 +22,7 @@ from itertools import islice
 
 import numpy as np
 
-from minissd.errors import input_error
+from minissd.weights.opening import Refused
 
 VARINT, FIXED64, BYTES, FIXED32 = 0, 1, 2, 5
 KINDS = {VARINT: "a varint", FIXED64: "64 bits", BYTES: "bytes", FIXED32: "32 bits"}
@@ -41,14 +41,12 @@ class Message:
         The whole message.
     numbers : dict of str to int
         The number of each field that is wanted, by name. All other fields are skipped.
-    path : str or Path
-        The file, for messages about damage.
     title : str
         What the message is, as in ``layer conv1_1``; for messages about damage.
 
     Raises
     ------
-    InputError
+    Refused
         If the bytes are not a row of whole fields. All methods raise it if a field is of another kind.
 
     Examples
@@ -56,13 +54,13 @@ class Message:
     Field 1 is the bytes ``hi``, field 2 the varint 300 = 0b10_0101100, field 9 is not asked for:
 
     >>> content = memoryview(bytes([0x0A, 2]) + b"hi" + bytes([0x10, 0b1_0101100, 0b10, 0x48, 0]))
-    >>> message = Message(content, {"name": 1, "count": 2}, "some.file", "the greeting")
+    >>> message = Message(content, {"name": 1, "count": 2}, "the greeting")
     >>> message.text("name"), message.integers("count", most=1)
     ('hi', [300])
     """
 
-    def __init__(self, content, numbers, path, title):
-        self.path, self.title = path, title
+    def __init__(self, content, numbers, title):
+        self.title = title
         names = {number: name for name, number in numbers.items()}
         self._fields = {name: [] for name in numbers}  # name -> (wire type, value) of each
         try:
@@ -77,13 +75,9 @@ class Message:
     def __contains__(self, name):
         return bool(self._fields.get(name))
 
-    def error(self, problem, fix):
-        """An `InputError` that says what is wrong with which part of which file."""
-        return input_error(self.path, f"{self.title} {problem}", fix)
-
     def damaged(self, problem):
-        """The `error` for bytes that nobody can have meant."""
-        return self.error(f"is damaged: {problem}", "copy or download the file again")
+        """The `Refused` for bytes that nobody can have meant."""
+        return Refused(f"{self.title} is damaged: {problem}")
 
     def last(self, name):
         """The value of a varint (an int) or of bytes (a memoryview); None if the field is missing.
@@ -107,7 +101,7 @@ class Message:
         """Yield each message in a field, as `Message` whose wanted fields are `numbers`."""
         for index, content in enumerate(self._values(name, BYTES)):
             title = f"{self.title}, {name.removesuffix('s')} {index}"
-            yield Message(content, numbers, self.path, title)
+            yield Message(content, numbers, title)
 
     def integers(self, name, most):
         """List the whole numbers of a field, packed or not.

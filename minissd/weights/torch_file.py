@@ -14,13 +14,10 @@ import io
 import struct
 import zipfile
 import zlib
-from pathlib import Path
 from typing import NamedTuple
 
-import numpy as np
-
-from minissd.errors import input_error
-from minissd.weights.pickle_machine import MAX_BYTES, SAVE_STATE_DICT, Refused, run, shown
+from minissd.weights.opening import Refused, opened, shown
+from minissd.weights.pickle_machine import MAX_BYTES, SAVE_STATE_DICT, run
 from minissd.weights.torch_tensors import VOCABULARY, Storages, Tensor
 
 ZIP_MAGIC = b"PK\x03\x04"
@@ -75,41 +72,28 @@ def read(path):
         If there is no such file, it is damaged, or it holds anything but plain values and tensors, such as
         a whole model. Nothing of the file is ever run.
     """
-    path = Path(path)
-    if not path.is_file():
-        raise input_error(path, "no such file", "name a .pth or .pt file")
-    try:
-        with path.open("rb") as file:
-            return _read(file, path.stat().st_size)
-    except Refused as refused:
-        raise input_error(path, refused.problem, refused.fix) from refused
-    except Exception as error:  # a damaged zip directory, a disk that fails, too little memory
-        what = f"{type(error).__name__} {shown(error)}".strip()
-        raise input_error(path, f"cannot be read: {what}", "download or copy the file again") from error
+    with opened(path) as file:
+        found, places = _content(file)
+        tensors = _state_dict(found)
+        if sum(tensor.nbytes for tensor in tensors.values()) > 2 * file.size:
+            raise Refused("its tensors are far larger than the file", "save tensor.clone() of each tensor")
+        return _arrays(file, tensors, places)
 
 
-def _read(file, size):
-    found, places = _content(file, size)
-    tensors = _state_dict(found)
-    if sum(tensor.nbytes for tensor in tensors.values()) > 2 * size:
-        raise Refused("its tensors are far larger than the file", "save tensor.clone() of each tensor")
-    return _arrays(file, tensors, places)
-
-
-def _content(file, size):
+def _content(file):
     """The object that was saved, and a `Place` for each key of a storage."""
     head = file.read(64)
     if head.startswith(ZIP_MAGIC):
-        return _zip_content(file, size)
+        return _zip_content(file)
     if head.startswith(TAR_HEAD):
         raise Refused("is in PyTorch's tar format of 2016", "load it in PyTorch and save it again")
     if is_torch_file(head):
-        return _legacy_content(file, size)
+        return _legacy_content(file)
     raise Refused("is not a PyTorch weight file", "name a file that torch.save wrote")
 
 
-def _zip_content(file, size):
-    entries = _zip_entries(file, size)
+def _zip_content(file):
+    entries = _zip_entries(file)
     programs = [name for name in entries if name.count("/") == 1 and name.endswith("/data.pkl")]
     if len(programs) != 1:
         raise Refused("is a zip archive but not a PyTorch weight file", "name a file that torch.save wrote")
@@ -125,7 +109,7 @@ def _zip_content(file, size):
     return found, {key: entries[f"{folder}data/{key}"] for key in storages.by_key}
 
 
-def _zip_entries(file, size):
+def _zip_entries(file):
     """The `Place` of each entry by name; all lie one behind the other, as they are."""
     with zipfile.ZipFile(file) as archive:
         entries = sorted(archive.infolist(), key=lambda entry: entry.header_offset)
@@ -138,8 +122,6 @@ def _zip_entries(file, size):
             raise Refused(f"its zip entry {shown(name)} lies across another one")
         start = _zip_data_start(file, entry.header_offset)
         end = start + entry.file_size
-        if end > size:
-            raise Refused(f"its zip entry {shown(name)} reaches beyond the file")
         places[name] = Place(start, entry.file_size, entry.CRC)
     return places
 
@@ -153,7 +135,7 @@ def _zip_data_start(file, offset):
     return offset + 30 + sum(struct.unpack_from("<2H", header, 26))
 
 
-def _legacy_content(file, size):
+def _legacy_content(file):
     file.seek(0)
     programs = io.BytesIO(file.read(MAX_BYTES))
     _require_known_format(*(run(programs, {}) for _ in range(3)))
@@ -164,7 +146,7 @@ def _legacy_content(file, size):
         raise Refused("its keys of storages are no list of texts")
     if len(set(keys)) != len(keys) or set(keys) != storages.by_key.keys():
         raise Refused("its list of storages is not that of its tensors")
-    return found, _legacy_places(file, programs.tell(), [storages.by_key[key] for key in keys], size)
+    return found, _legacy_places(file, programs.tell(), [storages.by_key[key] for key in keys])
 
 
 def _require_known_format(magic, protocol, habits):
@@ -174,11 +156,11 @@ def _require_known_format(magic, protocol, habits):
         raise Refused(*BIG_ENDIAN)
 
 
-def _legacy_places(file, start, storages, size):
+def _legacy_places(file, start, storages):
     places = {}
     for storage in storages:
         place = Place(start + 8, storage.nbytes)
-        if place.start + place.nbytes > size:
+        if place.start + place.nbytes > file.size:
             raise Refused("is cut off")
         file.seek(start)
         (count,) = struct.unpack("<q", file.read(8))
@@ -238,10 +220,8 @@ def _arrays(file, tensors, places):
 
 def _row(file, place):
     """The bytes at a place, read straight into an array of their own."""
-    row = np.empty(place.nbytes, np.uint8)
     file.seek(place.start)
-    if file.readinto(row) != place.nbytes:
-        raise Refused("is cut off")
+    row = file.read_row(place.nbytes)
     if place.crc and zlib.crc32(row) != place.crc:
         raise Refused("is damaged: a check sum differs")
     return row

@@ -12,13 +12,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from minissd.weights.pickle_machine import Name, Refused, key_of, shown
-
-# PyTorch's dtype -> the dtype of the bytes in the file. What differs from it afterwards stands in FINISH.
-FLOATS = ("float64", "float32", "float16")
-INTEGERS = ("int64", "int32", "int16", "int8", "uint64", "uint32", "uint16", "uint8")
-STORED = {name: np.dtype(name) for name in FLOATS + INTEGERS}
-STORED |= {"bfloat16": np.dtype(np.uint16), "bool": np.dtype(np.uint8)}
+from minissd.weights.number_types import STORED, finished
+from minissd.weights.opening import Refused, shown
+from minissd.weights.pickle_machine import Name, key_of
 
 STORAGES = {
     "torch.DoubleStorage": "float64",
@@ -37,20 +33,6 @@ STORAGES = {
 LARGEST = 1 << 40  # of a size, stride or offset: beyond any file, and safe to multiply with an item's bytes
 MAX_DIMENSIONS = 32
 MAX_KEY = 100
-
-
-def _from_bfloat16(array):
-    """A bfloat16 is the upper half of a float32."""
-    bits = array.astype(np.uint32)
-    bits <<= 16
-    return bits.view(np.float32)
-
-
-def _from_bytes(array):
-    return array.astype(bool)  # whatever a byte holds, True and False are 1 and 0 in memory
-
-
-FINISH = {"bfloat16": _from_bfloat16, "bool": _from_bytes}
 
 
 @dataclass(frozen=True)
@@ -118,7 +100,7 @@ class Tensor:
             array = row.view(dtype).reshape(self.shape)
         else:
             array = self._view(row).copy()
-        return FINISH.get(self.dtype, _as_given)(array)
+        return finished(array, self.dtype)
 
     def _view(self, row):
         dtype = STORED[self.dtype]

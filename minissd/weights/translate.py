@@ -8,13 +8,15 @@ import numpy as np
 
 from minissd.config import CONFIGS
 from minissd.data.classes import COCO_CLASSES, VOC_CLASSES, coco_names_by_id
-from minissd.errors import input_error
-from minissd.weights.layouts import LAYOUTS, SOURCES, in_order
+from minissd.errors import InputError, input_error
+from minissd.weights.fitting import require_fitting_shapes
+from minissd.weights.layouts import LAYOUTS, RGB, SOURCES
 
 KNOWN_CLASSES = {  # by the number of classes with the background
     len(names) + 1: names for names in (VOC_CLASSES, COCO_CLASSES, coco_names_by_id())
 }
 SIDES = {6: 300, 7: 512}  # of the input, by the number of source maps
+FIRST = "conv1_1.weight"  # sees the colours
 LEAST_LIKENESS = 0.5  # of the names of a file and of a layout, for the file to be of that layout
 
 
@@ -65,20 +67,24 @@ def config_of(layout, num_maps, arrays, path):
     Raises
     ------
     InputError
-        If no head tells the number of classes.
+        If no head tells the number of classes, or there are too many.
     """
-    side = SIDES[num_maps]
-    voc = CONFIGS[f"ssd{side}-voc"]
-    for source, per_cell in zip(SOURCES, voc.boxes_per_cell):
+    num_classes = _num_classes(layout, num_maps, arrays, path)
+    like_coco = {"81": num_classes == 81, "not 21": num_classes != 21, "all": True}[layout.coco_sizes]
+    config = CONFIGS[f"ssd{SIDES[num_maps]}-{'coco' if like_coco else 'voc'}"]
+    try:
+        return layout.config(replace(config, num_classes=num_classes))
+    except InputError as error:
+        raise input_error(path, str(error)) from error
+
+
+def _num_classes(layout, num_maps, arrays, path):
+    boxes_per_cell = CONFIGS[f"ssd{SIDES[num_maps]}-voc"].boxes_per_cell
+    for source, per_cell in zip(SOURCES, boxes_per_cell):
         _, logits = layout.arrays(num_maps)[f"{source}_head.bias"]
         if logits in arrays and arrays[logits].ndim == 1 and len(arrays[logits]) >= 2 * per_cell:
-            num_classes = len(arrays[logits]) // per_cell
-            break
-    else:
-        raise input_error(path, f"has no {logits}, which tells the number of classes", "is it complete?")
-    like_coco = {"81": num_classes == 81, "not 21": num_classes != 21, "all": True}[layout.coco_sizes]
-    config = CONFIGS[f"ssd{side}-coco"] if like_coco else voc
-    return layout.config(replace(config, num_classes=num_classes))
+            return len(arrays[logits]) // per_cell
+    raise input_error(path, f"has no {logits}, which tells the number of classes", "is it complete?")
 
 
 def class_names_of(config):
@@ -109,21 +115,17 @@ def from_layout(arrays, layout, model, path):
     InputError
         If they do not fit; the message lists every array that is missing, unknown or of another shape.
     """
-    names = layout.arrays(len(model.config.feature_maps))
+    config = model.config
+    names = _names(layout, config, path)
     if layout.norm in arrays:
         arrays[layout.norm] = arrays[layout.norm].reshape(-1)  # some keep it as (1, 512, 1, 1)
     require_fitting_shapes(_shapes(names, model), arrays, path)
-    translated = {}
-    for ours, parts in names.items():
-        pieces = [arrays.pop(name) for name in parts]
-        if len(pieces) == 2:
-            pieces[0] = _reorder_offsets(pieces[0], layout.offset_order)
-        translated[ours] = np.concatenate(pieces) if len(pieces) == 2 else pieces[0]
-    first = translated["conv1_1.weight"]
-    as_rgb = in_order(first, layout.channel_order) / _column(layout.std_rgb, first)
-    config = model.config
-    as_rgb *= first.dtype.type(config.pixel_scale)
-    translated["conv1_1.weight"] = in_order(as_rgb, config.channel_order)
+    translated = {
+        ours: _joined([arrays.pop(name) for name in parts], layout.offset_order)
+        for ours, parts in names.items()
+    }
+    their_input = layout.channel_order, layout.std_rgb
+    translated[FIRST] = change_input(translated[FIRST], their_input, input_of(config))
     return translated
 
 
@@ -150,48 +152,61 @@ def to_layout(arrays, config, layout, path):
     InputError
         If the layout's implementation has no such network.
     """
-    num_maps = len(config.feature_maps)
-    if config.base != "vgg16" or num_maps not in layout.num_maps:
-        known = " and ".join(f"SSD{SIDES[number]}" for number in layout.num_maps)
-        problem = f"is a {config.name}, {layout.name} has only {known}"
-        raise input_error(path, problem, "choose another layout")
+    names = _names(layout, config, path)
+    their_input = layout.channel_order, layout.std_rgb
+    arrays = {**arrays, FIRST: change_input(arrays[FIRST], input_of(config), their_input)}
     translated = {}
-    for ours, parts in layout.arrays(num_maps).items():
-        pieces = [arrays[ours]]
-        if len(parts) == 2:
-            pieces = np.split(arrays[ours], [4 * _boxes_per_cell(config, ours)])
-            pieces[0] = _reorder_offsets(pieces[0], np.argsort(layout.offset_order))
-        translated |= zip(parts, pieces)
-    first = translated[layout.arrays(num_maps)["conv1_1.weight"][0]]
-    as_rgb = in_order(first, config.channel_order) / first.dtype.type(config.pixel_scale)
-    as_rgb = as_rgb * _column(layout.std_rgb, first)
-    translated[layout.arrays(num_maps)["conv1_1.weight"][0]] = in_order(as_rgb, layout.channel_order)
+    for ours, parts in names.items():
+        offsets = 4 * _boxes_per_cell(config, ours) if len(parts) == 2 else None
+        translated |= zip(parts, _split(arrays[ours], offsets, np.argsort(layout.offset_order)))
     return translated
 
 
-def require_fitting_shapes(wanted, arrays, path):
-    """Raise an `InputError` that lists all arrays that are missing, unknown or of another shape.
+def change_input(weight, found, wanted):
+    """Bring the weights of a first layer from one network's input to another's.
 
     Parameters
     ----------
-    wanted : dict of str to tuple of int
-        Shapes by name.
-    arrays : dict of str to ndarray
-    path : Path
+    weight : (O, 3, K, K) float ndarray
+    found, wanted : pair of str and three floats
+        The order of the colours, ``"rgb"`` or ``"bgr"``, and what they are divided by, in RGB.
+
+    Returns
+    -------
+    (O, 3, K, K) ndarray
+        A new array. What it makes of the wanted input is what `weight` makes of the found one.
+
+    Examples
+    --------
+    >>> weight = np.array([5.0, 6.0, 7.0]).reshape(1, 3, 1, 1)
+    >>> change_input(weight, ("bgr", (1, 1, 1)), ("rgb", (10, 1, 1))).ravel()
+    array([70.,  6.,  5.])
     """
-    problems = [f"{name} is missing" for name in wanted if name not in arrays]
-    problems += [f"{name} is unknown" for name in arrays if name not in wanted]
-    problems += [
-        f"{name} has shape {arrays[name].shape} instead of {shape}"
-        for name, shape in wanted.items()
-        if name in arrays and arrays[name].shape != shape
-    ]
-    if problems:
-        raise input_error(
-            path,
-            f"does not fit the model in {len(problems)} arrays: {'; '.join(problems)}",
-            "use the network that it was trained with, or train anew",
-        )
+    (found_order, found_std), (wanted_order, wanted_std) = found, wanted
+    factors = np.divide(wanted_std, found_std).astype(np.result_type(weight, np.float32))
+    with np.errstate(over="ignore"):  # `put_arrays` will refuse it
+        as_rgb = _turned(weight, found_order) * factors[:, None, None]
+    return np.ascontiguousarray(_turned(as_rgb, wanted_order))
+
+
+def input_of(config):
+    """Return the order of the colours, and what they are divided by, of the networks of a configuration."""
+    return config.channel_order, (config.pixel_scale,) * 3
+
+
+def _turned(weight, order):
+    """From RGB to an order of the colours, or from there to RGB."""
+    return weight if order == RGB else weight[:, ::-1]
+
+
+def _names(layout, config, path):
+    """The layout's names for a network, if its implementation has one like it."""
+    num_maps = len(config.feature_maps)
+    if config.base != "vgg16" or num_maps not in layout.num_maps:
+        known = " and ".join(f"SSD{SIDES[number]}" for number in layout.num_maps)
+        problem = f"the model is a {config.name}, {layout.name} has only {known}"
+        raise input_error(path, problem, "choose another model or layout")
+    return layout.arrays(num_maps)
 
 
 def _shapes(names, model):
@@ -211,11 +226,16 @@ def _boxes_per_cell(config, head_array):
     return config.boxes_per_cell[SOURCES.index(head_array.split("_head")[0])]
 
 
-def _reorder_offsets(array, order):
+def _joined(parts, order):
+    """An array; or a head's, of its rows for the offsets, which come in this order, and for the logits."""
+    return np.concatenate([_reordered(parts[0], order), parts[1]]) if len(parts) == 2 else parts[0]
+
+
+def _split(array, offsets, order):
+    """The array alone; or, of a head's, the rows of the offsets, brought into this order, and the rest."""
+    return [array] if offsets is None else [_reordered(array[:offsets], order), array[offsets:]]
+
+
+def _reordered(array, order):
     """Bring the rows of a head's offsets, four to a box, into another order."""
     return array.reshape(-1, 4, *array.shape[1:])[:, order].reshape(array.shape)
-
-
-def _column(values, weight):
-    """Three numbers, one per input channel, ready to be multiplied with weights (O, 3, K, K)."""
-    return np.asarray(values, weight.dtype)[:, None, None]

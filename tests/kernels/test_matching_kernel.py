@@ -158,6 +158,11 @@ def test_a_batch_with_options_is_matched_image_by_image(rng, options):
     np.testing.assert_array_equal(matched_gt, expected)
 
 
+def test_an_unknown_option_is_refused():
+    with pytest.raises(TypeError, match="strikt"):
+        matching.match_batch([np.zeros((0, 4))], SSD300_PRIORS, strikt=False)
+
+
 def test_a_batch_of_no_images():
     assert matching.match_batch([], SSD300_PRIORS).shape == (0, len(SSD300_PRIORS))
 

@@ -28,11 +28,21 @@ def drawn_weights(numbers):
     return weights
 
 
+# Whose network it is, and where its names are.
+ORIGINS = {300: (TORCHVISION, "param_name"), 512: (LUFFICC, "param_name_lufficc")}
+
+
+def translated_weights(numbers, model):
+    """The drawn weights by minissd's names, read by those of the implementation that was run."""
+    layout, names = ORIGINS[model.config.image_size]
+    theirs = dict(zip(numbers[names].tolist(), drawn_weights(numbers).values(), strict=True))
+    return translate.from_layout(theirs, layout, model, "drawn")
+
+
 def loaded_model(config, dtype, numbers):
-    """The network with the drawn weights, read by their names in torchvision."""
+    """The network with the drawn weights."""
     model = SSD(config).astype(dtype).eval()
-    arrays = translate.from_layout(drawn_weights(numbers), TORCHVISION, model, "drawn")
-    for name, array in arrays.items():
+    for name, array in translated_weights(numbers, model).items():
         model.params[name] = array.astype(dtype)
     return model
 
@@ -99,7 +109,7 @@ def split_like(model, name):
     ids=["ssd300-amdegroot", "ssd512-lufficc", "ssd512-chainercv"],
 )
 def test_the_same_weights_by_other_names(config, layout, shared_numbers):
-    """The stored names of each implementation lead to the very arrays that torchvision's names lead to."""
+    """The stored names of each implementation lead to the very arrays of the network that was run."""
     numbers = shared_numbers(f"ssd{config.image_size}")
     drawn = drawn_weights(numbers)
     theirs = dict(zip(numbers[f"param_name_{layout.name}"].tolist(), drawn.values(), strict=True))
@@ -110,7 +120,7 @@ def test_the_same_weights_by_other_names(config, layout, shared_numbers):
                 theirs[name] = boxes[:, [1, 0, 3, 2]].reshape(array.shape)
     assert translate.recognize(theirs) == (layout, len(config.feature_maps))
     model = SSD(config)
-    expected = translate.from_layout(drawn, TORCHVISION, model, "drawn")
+    expected = translated_weights(numbers, model)
     found = translate.from_layout(theirs, layout, model, "drawn")
     assert found.keys() == expected.keys() == set(model.params)
     for name, array in expected.items():

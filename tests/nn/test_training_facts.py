@@ -157,3 +157,10 @@ def test_warm_up_of_lufficc():
     assert rate(250) == pytest.approx(1e-3 * (1 / 3 + 2 / 3 / 2))
     assert [rate(step) for step in (500, 359_999)] == pytest.approx([1e-3, 1e-3])
     assert [rate(step) for step in (360_000, 519_999)] == pytest.approx([1e-4, 1e-5])
+
+
+def test_schedule_of_torchvision():
+    """Its references: 120 epochs of COCO, milestones 80 and 110, rate 0.002 for 4 GPUs with 8 images each."""
+    rate = step_decay(2e-3, (80, 110))
+    assert [rate(epoch) for epoch in (0, 79)] == pytest.approx([2e-3, 2e-3])
+    assert [rate(epoch) for epoch in (80, 109, 110, 119)] == pytest.approx([2e-4, 2e-4, 2e-5, 2e-5])

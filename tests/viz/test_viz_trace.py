@@ -1,4 +1,4 @@
-"""The pictures of a trace, and the page that shows them."""
+"""The pictures of a trace."""
 
 import numpy as np
 import pytest
@@ -8,10 +8,8 @@ from two_maps import TWO_MAPS
 from minissd import viz
 from minissd.boxes import cxcywh_to_xyxy
 from minissd.codec import decode
-from minissd.models import SSD
+from minissd.places import locate
 from minissd.priors import prior_boxes
-from minissd.trace import locate, trace
-from minissd.viz import trace as pictures
 from minissd.viz.style import DETECTION
 
 
@@ -75,10 +73,10 @@ def test_a_silent_map_is_drawn():
 
 @pytest.mark.parametrize("prior", [0, 21, 63, 64, 69])
 def test_the_default_box_its_cell_and_the_box_it_becomes(prior, scene, by_gid):
-    prior_cxcywh, offsets = prior_boxes(TWO_MAPS)[prior], np.array([1.0, -2.0, 1.5, -1.0])
-    place = locate(TWO_MAPS, prior)
-    (ax,) = viz.draw_origin(scene[0], TWO_MAPS, place, prior_cxcywh, offsets).axes
+    prior_cxcywh, place = prior_boxes(TWO_MAPS)[prior], locate(TWO_MAPS, prior)
+    offsets = np.array([1.0, -2.0, 1.5, -1.0])
     before, after = cxcywh_to_xyxy(prior_cxcywh), decode(offsets, prior_cxcywh)
+    (ax,) = viz.draw_origin(scene[0], TWO_MAPS, place, prior_cxcywh, offsets, after).axes
     np.testing.assert_allclose(corners(by_gid(ax, "prior")), [before])
     np.testing.assert_allclose(corners(by_gid(ax, "detection")), [after])
     size = TWO_MAPS.steps[place.map] / 32
@@ -89,13 +87,89 @@ def test_the_default_box_its_cell_and_the_box_it_becomes(prior, scene, by_gid):
     assert_in_view(ax, [before, after])
 
 
+def arrows(ax, kind):
+    """Start and end of the arrows of a kind."""
+    patches = [patch for patch in ax.patches if patch.get_gid() == f"offset-{kind}"]
+    return np.array([patch._posA_posB for patch in patches])
+
+
+def test_a_box_that_was_cut_is_drawn_as_it_is_left(scene, by_gid):
+    """The centre is where the offsets move it; a line on the border is seen in its full width."""
+    prior_cxcywh, offsets = np.array([0.25, 0.25, 0.4, 0.4]), np.array([-2.5, 0, 5 * np.log(2), 0])
+    cut = np.array([0.0, 0.05, 0.55, 0.45])  # of -0.25 to 0.55, around 0.15
+    origin = locate(TWO_MAPS, 0), prior_cxcywh, offsets, cut
+    figure = viz.draw_origin(scene[0], TWO_MAPS, *origin, cut=True)
+    (ax,) = figure.axes
+    np.testing.assert_allclose(corners(by_gid(ax, "detection")), [cut])
+    np.testing.assert_allclose(arrows(ax, "center"), [[[0.25, 0.25], [0.15, 0.25]]])
+    np.testing.assert_allclose(arrows(ax, "corner")[:, 1], [cut[:2], cut[2:]])
+    left, *_ = view(ax)
+    assert -0.02 < left < -0.005
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == ["default box", "cell", "box, cut"]
+
+
+def test_the_head_of_an_arrow_is_not_longer_than_its_way(scene):
+    """Matplotlib draws heads of a fixed size, and a short arrow would be a blob."""
+    prior_cxcywh, heads = np.array([0.5, 0.5, 0.4, 0.4]), []
+    for offset in (5.0, 0.25):  # tenths of its width
+        offsets = np.array([offset, 0, 0, 0])
+        origin = locate(TWO_MAPS, 0), prior_cxcywh, offsets, decode(offsets, prior_cxcywh)
+        (ax,) = viz.draw_origin(scene[0], TWO_MAPS, *origin).axes
+        heads += [patch.get_mutation_scale() for patch in ax.patches if patch.get_gid() == "offset-center"]
+    assert heads[0] == 14 and 4 <= heads[1] < 10
+
+
+@pytest.mark.parametrize(
+    "box_xyxy",
+    [
+        [-np.inf, -np.inf, np.inf, np.inf],
+        [-1e30, 0.2, 1e30, 0.4],
+        [0.2, -3e38, 0.4, np.inf],
+        [np.nan] * 4,
+        [5.0, 5.0, 6.0, 6.0],
+    ],
+    ids=str,
+)
+def test_boxes_without_end_are_drawn(box_xyxy, scene, by_gid, tmp_path):
+    box_xyxy = np.array(box_xyxy, np.float32)
+    prior_cxcywh = prior_boxes(TWO_MAPS)[5]
+    offsets = np.array([np.nan, np.inf, 9999, 9999])
+    origin = viz.draw_origin(scene[0], TWO_MAPS, locate(TWO_MAPS, 5), prior_cxcywh, offsets, box_xyxy)
+    kept = viz.draw_suppressed(scene[0], box_xyxy, np.array([[0.2, 0.2, 0.5, 0.5], box_xyxy]))
+    for number, figure in enumerate((origin, kept)):
+        (ax,) = figure.axes
+        assert np.isfinite(corners(by_gid(ax, "detection"))).all() and np.isfinite(arrows(ax, "center")).all()
+        left, top, right, bottom = view(ax)
+        assert -0.3 < left < right < 1.3 and -0.3 < top < bottom < 1.3
+        viz.save(figure, tmp_path / f"{number}.png")
+
+
+def test_offsets_without_end_are_drawn(scene, by_gid, tmp_path):
+    priors_cxcywh, loc = np.full((2, 4), 0.5), np.array([[0, 0, 5000.0, 450.0], [0, 0, 0, 5 * np.log(4)]])
+    figure = viz.draw_offsets(scene[0], priors_cxcywh, loc)
+    drawn = corners(by_gid(figure.axes[0], "detection"))
+    assert np.isfinite(drawn).all() and np.abs(drawn).max() <= 10
+    np.testing.assert_allclose(drawn[1], [0.25, -0.5, 0.75, 1.5])
+    viz.save(figure, tmp_path / "offsets.png")
+
+
+def test_offsets_by_the_rules_of_torchvision(scene, by_gid):
+    priors_cxcywh, loc = np.full((1, 4), 0.5), np.array([[2.0, 0, 50.0, 5 * np.log(4)]])
+    rules = {"max_log_size": np.log(1.5), "clip": True}
+    (ax,) = viz.draw_offsets(scene[0], priors_cxcywh, loc, **rules).axes
+    # 1.5 times as large as 0.5, around 0.6 and 0.5
+    np.testing.assert_allclose(corners(by_gid(ax, "detection")), [[0.225, 0.125, 0.975, 0.875]])
+    (ax,) = viz.draw_offsets(scene[0], priors_cxcywh, loc, clip=True).axes
+    np.testing.assert_allclose(corners(by_gid(ax, "detection")), [[0, 0, 1, 1]])
+
+
 def test_a_small_box_is_seen_from_near_and_a_large_one_with_all_of_the_image():
     image = np.zeros((20, 20, 3), np.uint8)
-    for box, side in (([0.5, 0.5, 0.52, 0.53], 0.3), ([0.1, 0.1, 0.4, 0.3], 0.48), ([0, 0, 1, 1], 1)):
+    for box, side in (([0.5, 0.5, 0.52, 0.53], 0.3), ([0.1, 0.1, 0.4, 0.3], 0.48), ([0, 0, 1, 1], 1.022)):
         (ax,) = viz.draw_suppressed(image, np.array(box, float), np.zeros((0, 4))).axes
         left, top, right, bottom = view(ax)
         assert right - left == pytest.approx(side) and bottom - top == pytest.approx(side)
-        assert left >= -1e-9 and top >= -1e-9 and right <= 1 + 1e-9 and bottom <= 1 + 1e-9
+        assert min(left, top) >= -0.0111 and max(right, bottom) <= 1.0111
 
 
 def test_suppressed_boxes_are_dashed_around_the_kept_one(scene, by_gid):
@@ -124,6 +198,11 @@ def test_the_most_probable_classes_are_bars_best_first():
     assert colors[0] == DETECTION.color and DETECTION.color not in colors[1:]
 
 
+def test_the_least_probabilities_are_not_called_nothing():
+    _, _, texts = bars(viz.draw_probabilities(np.array([4e-5, 6e-5, 0.9999]), 2))
+    assert texts[1::2] == ["0.9999", "0.0001", "under 0.0001"]
+
+
 def test_of_many_classes_there_are_five_and_the_background_in_any_case():
     probabilities = np.full(81, 0.01)
     probabilities[[0, 80, 3, 7, 9, 11]] = 0.001, 0.5, 0.1, 0.05, 0.04, 0.03
@@ -141,52 +220,3 @@ def test_texts_at_the_bars_do_not_overlap():
         assert x1 >= 0 and x2 <= figure.bbox.width and y1 >= 0 and y2 <= figure.bbox.height
         for other in extents[i + 1 :]:
             assert x2 <= other[0] or other[2] <= x1 or y2 <= other[1] or other[3] <= y1
-
-
-# -- the page ----------------------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def seen(scene, monkeypatch):
-    """Of an untrained network, which finds much at a low score; a page is to explain two."""
-    monkeypatch.setattr(pictures, "MOST_EXPLAINED", 2)
-    return trace(SSD(TWO_MAPS, np.random.default_rng(0)), scene[0], score_threshold=0.3, iou_threshold=0.1)
-
-
-def test_the_page_shows_every_picture_it_has(seen, tmp_path):
-    page = viz.write_trace(seen, tmp_path / "new", "A & B", ["cat", "dog"])
-    text = page.read_text(encoding="utf-8")
-    written = {path.name for path in page.parent.iterdir()} - {"index.html"}
-    assert page == tmp_path / "new" / "index.html" and "<h1>A &amp; B</h1>" in text
-    assert all(f'src="{name}"' in text for name in written)
-    assert {"overview.png", "input.png", "map_0.png", "map_1.png", "detection_01.png"} <= written
-
-
-def test_no_more_than_the_best_are_explained(seen, tmp_path, monkeypatch):
-    monkeypatch.setattr(pictures, "MOST_ROWS", 1)
-    most = max(len(one.suppressed) for one in seen.found[:2])
-    assert len(seen.found) > 2 and most > 1
-    text = viz.write_trace(seen, tmp_path).read_text(encoding="utf-8")
-    assert (
-        f"Detections over the score 0.3: {len(seen.found)}. The best 2 of them are explained below." in text
-    )
-    assert "Detection 2: " in text and "Detection 3: " not in text
-    assert f"The same boxes in numbers, the best 1 of {most}:" in text
-
-
-def test_the_page_tells_what_the_trace_knows(seen, tmp_path):
-    text = viz.write_trace(seen, tmp_path, class_names=["cat", "dog"]).read_text(encoding="utf-8")
-    assert seen.describe_input() in text
-    assert all(seen.describe_source(k) in text for k in (0, 1))
-    for one in seen.found[: pictures.MOST_EXPLAINED]:
-        assert seen.describe_origin(one) in text
-        assert f"<td>{one.describe_offsets(32)[0]}</td>" in text
-        for prior, score in zip(one.suppressed.priors[:10], one.suppressed.scores):
-            assert f'<th scope="row">{prior}</th>' in text
-            assert f"<td>{['cat', 'dog'][one.label - 1]} {score:.2f}</td>" in text
-
-
-def test_nothing_found_is_a_page_too(scene, tmp_path):
-    seen = trace(SSD(TWO_MAPS), scene[0], score_threshold=1.0)
-    text = viz.write_trace(seen, tmp_path).read_text(encoding="utf-8")
-    assert "Detections over the score 1: 0." in text and "Detection 1" not in text

@@ -57,7 +57,7 @@ def test_a_file_written_by_googles_library_is_read_bit_by_bit(version):
 def test_a_file_cut_off_anywhere_gives_an_error_or_its_first_layers(version, read):
     content, expected = reference(version)
     whole = 0
-    for length in range(len(content)):
+    for length in range(0, len(content), 2):
         try:
             arrays = read(content[:length])
         except InputError:
@@ -70,16 +70,15 @@ def test_a_file_cut_off_anywhere_gives_an_error_or_its_first_layers(version, rea
 @pytest.mark.parametrize("version", ["v1", "v2"])
 def test_a_changed_byte_gives_an_error_or_arrays(version, read):
     content, _ = reference(version)
-    for place in range(len(content)):
-        for change in (0xFF, 0x01):
-            damaged = bytearray(content)
-            damaged[place] ^= change
-            try:
-                arrays = read(damaged)
-            except InputError as error:
-                assert "net.caffemodel" in str(error)
-            else:
-                assert all(isinstance(array, np.ndarray) for array in arrays.values())
+    for place in range(0, len(content), 3):
+        damaged = bytearray(content)
+        damaged[place] ^= (0xFF, 0x01)[place % 2]
+        try:
+            arrays = read(damaged)
+        except InputError as error:
+            assert "net.caffemodel" in str(error)
+        else:
+            assert all(isinstance(array, np.ndarray) for array in arrays.values())
 
 
 @given(st.binary(max_size=300))
@@ -274,7 +273,7 @@ PROTOTXT = b'# VGG16\n\nname: "VGG"\nlayer {\n  name: "conv1_1"\n}\n'
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (b"", "cannot be read: .*empty"),
+        (b"", "is empty"),
         (PROTOTXT, "is a .prototxt"),
         (b"\n  layers { name: 'a' }", "is a .prototxt"),
         (b'net: "train.prototxt"', "is a .prototxt"),
@@ -288,12 +287,6 @@ PROTOTXT = b'# VGG16\n\nname: "VGG"\nlayer {\n  name: "conv1_1"\n}\n'
 def test_another_file_given_by_mistake_is_said_to_be_that(read, content, message):
     with pytest.raises(InputError, match=f"given.file: .*{message}.* \\("):
         read(content, name="given.file")
-
-
-def test_a_path_that_cannot_be_read_is_named(tmp_path):
-    for path in (tmp_path, tmp_path / "nowhere.caffemodel", "a\0b"):
-        with pytest.raises(InputError, match="no such file"):
-            caffe_file.read(path)
 
 
 # Telling a file from its first bytes.
@@ -334,91 +327,3 @@ def test_caffes_other_files_count_as_caffes():
 )
 def test_other_files_are_not_taken_for_caffes(head):
     assert not caffe_file.is_caffe_file(head)
-
-
-# fc6 and fc7.
-
-
-def as_vgg16(fc6, fc7):
-    biases = {"fc6.bias": np.arange(len(fc6)), "fc7.bias": -np.arange(len(fc7))}
-    return {"fc6.weight": fc6, "fc7.weight": fc7, **biases}
-
-
-def test_subsampling_keeps_every_fourth_filter_and_every_third_row_and_column():
-    fc6 = np.zeros((8, 2, 7, 7))  # two digits for the channel and filter, two for the pixel: 4136 is...
-    fc6 += 1000 * np.arange(8)[:, None, None, None]  # ...filter 4,
-    fc6 += 100 * np.arange(2)[:, None, None]  # channel 1,
-    fc6 += 10 * np.arange(7)[:, None] + np.arange(7)  # row 3, column 6
-    fc7 = 10.0 * np.arange(8)[:, None] + np.arange(8)
-    before = as_vgg16(fc6.reshape(8, 98), fc7)
-    after = caffe_file.reduce_fully_connected(before | {"conv1.weight": np.ones(3)})
-    np.testing.assert_array_equal(
-        after["fc6.weight"][1, 1], [[4100, 4103, 4106], [4130, 4133, 4136], [4160, 4163, 4166]]
-    )
-    np.testing.assert_array_equal(after["fc6.weight"][0, 0], [[0, 3, 6], [30, 33, 36], [60, 63, 66]])
-    np.testing.assert_array_equal(after["fc7.weight"][..., 0, 0], [[0, 4], [40, 44]])
-    np.testing.assert_array_equal(after["fc6.bias"], [0, 4])
-    np.testing.assert_array_equal(after["fc7.bias"], [0, -4])
-    np.testing.assert_array_equal(after["conv1.weight"], np.ones(3))
-    assert after["fc6.weight"].shape == (2, 2, 3, 3)
-    assert after["fc7.weight"].shape == (2, 2, 1, 1)
-    assert before["fc6.weight"].shape == (8, 98)
-
-
-@pytest.mark.parametrize("layers", [("fc6", "fc7"), ("classifier.0", "classifier.3")])
-def test_the_layers_of_vgg16_come_out_in_ssds_shapes(layers):
-    """Entry (o, i) of both is o + i, by overlapping rows: the 411 MB of fc6 are 117 kB."""
-    fc6, fc7 = (np.lib.stride_tricks.sliding_window_view(np.arange(4095 + n), n) for n in (25088, 4096))
-    arrays = as_vgg16(fc6, fc7)
-    arrays = {name.replace("fc6", layers[0]).replace("fc7", layers[1]): a for name, a in arrays.items()}
-    reduced = caffe_file.reduce_fully_connected(arrays, layers)
-    o, i, y, x = np.ogrid[:1024, :512, :3, :3]
-    np.testing.assert_array_equal(reduced[f"{layers[0]}.weight"], 4 * o + 49 * i + 7 * 3 * y + 3 * x)
-    o, i, y, x = np.ogrid[:1024, :1024, :1, :1]
-    np.testing.assert_array_equal(reduced[f"{layers[1]}.weight"], 4 * o + 4 * i)
-    assert reduced[f"{layers[0]}.weight"].shape == (1024, 512, 3, 3)
-    assert reduced[f"{layers[1]}.weight"].shape == (1024, 1024, 1, 1)
-    for layer in layers:
-        assert reduced[f"{layer}.bias"].shape == (1024,)
-        assert reduced[f"{layer}.weight"].flags.owndata  # so that the large one can go
-        assert reduced[f"{layer}.bias"].flags.owndata
-
-
-def test_fully_convolutional_weights_are_reduced_in_the_same_way(rng):
-    arrays = as_vgg16(rng.standard_normal((8, 98)), rng.standard_normal((8, 8)))
-    reshaped = arrays | {
-        "fc6.weight": arrays["fc6.weight"].reshape(8, 2, 7, 7),
-        "fc7.weight": arrays["fc7.weight"].reshape(8, 8, 1, 1),
-    }
-    assert_same(caffe_file.reduce_fully_connected(reshaped), caffe_file.reduce_fully_connected(arrays))
-
-
-def test_what_is_reduced_already_or_has_no_fc6_is_left_alone(rng):
-    once = caffe_file.reduce_fully_connected(
-        as_vgg16(rng.standard_normal((8, 98)), rng.standard_normal((8, 8)))
-    )
-    for arrays in (once, {"conv1.weight": np.ones(3)}, {}):
-        again = caffe_file.reduce_fully_connected(arrays)
-        assert again.keys() == arrays.keys()
-        assert all(again[name] is arrays[name] for name in arrays)
-
-
-@pytest.mark.parametrize(
-    ("change", "message"),
-    [
-        ({"fc7.weight": None}, "fc7.weight: is missing"),
-        ({"fc6.bias": None}, "fc6.bias: is missing"),
-        ({"fc6.weight": np.zeros((8, 97))}, r"fc6.weight: has shape \(8, 97\) instead of \(8, 49\)"),
-        ({"fc6.weight": np.zeros((8, 2, 5, 5))}, r"fc6.weight: has shape \(8, 2, 5, 5\) instead of"),
-        ({"fc6.weight": np.zeros(8)}, r"fc6.weight: has shape \(8,\)"),
-        ({"fc6.weight": np.zeros(())}, r"fc6.weight: has shape \(\)"),
-        ({"fc7.weight": np.zeros((8, 12))}, r"fc7.weight: has shape \(8, 12\) instead of \(8, 8\)"),
-        ({"fc7.bias": np.zeros(7)}, r"fc7.bias: has shape \(7,\) instead of \(8,\)"),
-        ({"fc6.bias": np.zeros((8, 1))}, r"fc6.bias: has shape \(8, 1\) instead of \(8,\)"),
-    ],
-)
-def test_layers_that_do_not_fit_are_refused(change, message):
-    arrays = as_vgg16(np.zeros((8, 98)), np.zeros((8, 8))) | change
-    arrays = {name: array for name, array in arrays.items() if array is not None}
-    with pytest.raises(InputError, match=message):
-        caffe_file.reduce_fully_connected(arrays)

@@ -144,6 +144,22 @@ def test_class_names_must_fit_the_model(model, tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"class_names": ["cat"]}, "weights.safetensors: 1 class names for 3 classes"),
+        ({"class_names": ["cat", "dog\x1b[2J"]}, "damaged metadata: class_names must be words"),
+        ({"class_names": ["cat", 7]}, "damaged metadata: class_names must be words"),
+        ({"details": []}, "damaged metadata: details must be"),
+    ],
+)
+def test_names_and_details_are_what_they_should_be(file, change, message):
+    about = json.loads(safetensors.safe_open(file, framework="numpy").metadata()["minissd"])
+    rewrite(file, minissd=json.dumps(about | change))
+    with pytest.raises(InputError, match=message):
+        weights.load_model(file)
+
+
 def test_the_metadata_is_plain_json(file):
     about = json.loads(safetensors.safe_open(file, framework="numpy").metadata()["minissd"])
     assert about["config"]["num_classes"] == 3

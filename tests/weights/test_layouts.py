@@ -1,7 +1,7 @@
 """The weights of SSD300 and SSD512 by the names of other implementations, there and back."""
 
-import dataclasses
 import functools
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -15,6 +15,7 @@ from minissd.data.classes import COCO_CLASSES, coco_names_by_id
 from minissd.errors import InputError
 from minissd.models import SSD
 from minissd.weights import translate
+from minissd.weights.fitting import put_arrays
 from minissd.weights.layouts import LAYOUTS
 from minissd.weights.loading import undrawn_model
 
@@ -40,6 +41,13 @@ def arrays_of():
     return functools.cache(numbered_arrays)
 
 
+def test_a_norm_with_four_axes_is_one_with_one_axis(arrays_of):
+    theirs = translate.to_layout(arrays_of(SSD300_VOC), SSD300_VOC, LAYOUTS["sgrvinod"], "file")
+    theirs["rescale_factors"] = theirs["rescale_factors"].reshape(1, 512, 1, 1)
+    back = translate.from_layout(theirs, LAYOUTS["sgrvinod"], undrawn_model(SSD300_VOC), "file")
+    np.testing.assert_array_equal(back["conv4_3_norm.weight"], arrays_of(SSD300_VOC)["conv4_3_norm.weight"])
+
+
 @pytest.mark.parametrize(("layout", "config"), NETWORKS, ids=NETWORK_IDS)
 def test_there_and_back_nothing_has_changed(layout, config, arrays_of):
     ours = arrays_of(config)
@@ -63,14 +71,16 @@ class TestWhatTheFileTells:
             ("amdegroot", 21, SSD300_VOC, VOC_CLASSES),
             ("amdegroot", 6, SSD300_COCO, ()),
             ("lufficc", 81, SSD300_COCO, COCO_CLASSES),
+            ("amdegroot", 2, SSD300_COCO, ()),
             ("lufficc", 6, SSD300_VOC, ()),
+            ("lufficc", 91, SSD300_VOC, coco_names_by_id()),
             ("caffe", 21, SSD300_VOC, VOC_CLASSES),
             ("chainercv", 21, SSD300_VOC, VOC_CLASSES),
         ],
     )
     def test_classes_and_default_boxes(self, layout, num_classes, sizes_of, class_names):
         layout = LAYOUTS[layout]
-        given = dataclasses.replace(SSD300_VOC, num_classes=num_classes)
+        given = replace(SSD300_VOC, num_classes=num_classes)
         theirs = translate.to_layout(undrawn_model(given).params, given, layout, "file")
         config = translate.config_of(layout, 6, theirs, "file")
         assert config.num_classes == num_classes
@@ -155,7 +165,7 @@ class TestMisfits:
 
     def test_weights_of_other_classes_are_not_loaded_into_a_model(self, arrays_of, tmp_path):
         path = write(tmp_path / "voc.safetensors", "lufficc", SSD300_VOC, arrays_of(SSD300_VOC))
-        model = undrawn_model(dataclasses.replace(SSD300_VOC, num_classes=4))
+        model = undrawn_model(replace(SSD300_VOC, num_classes=4))
         before = model.params["conv1_1.weight"].copy()
         with pytest.raises(InputError, match="does not fit the model in 12 arrays"):
             weights.load(model, path)
@@ -190,6 +200,28 @@ class TestMisfits:
     def test_networks_that_an_implementation_does_not_have(self, config, layout, message):
         with pytest.raises(InputError, match=message):
             translate.to_layout({}, config, LAYOUTS[layout], "file")
+        with pytest.raises(InputError, match=message):
+            translate.from_layout({}, LAYOUTS[layout], SSD(config), "file")
+
+    @pytest.mark.parametrize(
+        ("name", "array", "message"),
+        [
+            (
+                "vgg.2.weight",
+                np.full((64, 64, 3, 3), 1e300),
+                "conv1_2.weight holds NaN, infinite or too large",
+            ),
+            ("vgg.0.weight", np.full((64, 3, 3, 3), 3e38, np.float32), "conv1_1.weight holds NaN, infinite"),
+            ("vgg.0.weight", np.ones(1, np.float32), r"vgg.0.weight has shape \(1,\) instead of"),
+            ("L2Norm.weight", np.zeros(0, np.float32), r"L2Norm.weight has shape \(0,\) instead of"),
+        ],
+    )
+    def test_hostile_arrays(self, arrays_of, name, array, message):
+        amdegroot, model = LAYOUTS["amdegroot"], undrawn_model(replace(SSD300_VOC, pixel_scale=10.0))
+        theirs = translate.to_layout(arrays_of(SSD300_VOC), SSD300_VOC, amdegroot, "file")
+        with pytest.raises(InputError, match=message):
+            put_arrays(model, translate.from_layout(theirs | {name: array}, amdegroot, model, "file"), "file")
+        assert not model.params["conv5_1.weight"].any()
 
 
 def test_the_loaded_copy_is_the_models_own(arrays_of, tmp_path):

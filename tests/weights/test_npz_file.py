@@ -75,7 +75,7 @@ def zipped(*entries, method=zipfile.ZIP_STORED):
 @pytest.mark.parametrize("compressed", [False, True])
 def test_all_that_numpy_saves_of_numbers_is_read(file, compressed):
     path = file(saved(compressed))
-    assert npz_file.is_npz_file(path)
+    assert npz_file.is_npz_file(path.read_bytes()[:64])
     arrays = npz_file.read(path)
     assert list(arrays) == list(ARRAYS)
     for name, array in arrays.items():
@@ -120,14 +120,17 @@ def test_a_large_array_takes_little_more_than_its_own_memory(file):
     np.testing.assert_array_equal(found, array)
 
 
-def test_other_zip_files_are_told_apart(file, tmp_path):
-    assert not npz_file.is_npz_file(file(zipped(("archive/data.pkl", b"x"), ("archive/data/0", b"y"))))
-    assert not npz_file.is_npz_file(file(zipped(("a.npy", npy(np.ones(1))), ("a.txt", b"y"))))
-    assert not npz_file.is_npz_file(file(zipped()))
-    assert not npz_file.is_npz_file(file(npy(np.ones(1))))
-    assert not npz_file.is_npz_file(file(b""))
-    assert not npz_file.is_npz_file(tmp_path)
-    assert not npz_file.is_npz_file(tmp_path / "nowhere.npz")
+def test_a_file_is_known_by_its_first_entry():
+    for name in ("a.npy", "x" * 900 + ".npy"):
+        assert npz_file.is_npz_file(zipped((name, npy(np.ones(1))), ("a.txt", b"y"))[:4096])
+    others = (
+        zipped(("archive/data.pkl", b"x"), ("a.npy", b"y")),
+        zipped(),
+        npy(np.ones(1)),
+        b"",
+        b"PK\x03\x04",
+    )
+    assert not any(map(npz_file.is_npz_file, others))
 
 
 GOOD = npy(np.arange(3.0))
@@ -171,19 +174,13 @@ def test_a_wrong_array_is_refused_by_name(file, content, message):
         (zipped(("a.npy", GOOD), ("a.npy", GOOD)), "has two arrays a "),
         (zipped(("a.npy", GOOD), ("readme.txt", b"")), "has readme.txt, which is no .npy file"),
         (zipped(("a.npy", GOOD), method=zipfile.ZIP_BZIP2), "array a is damaged: it is packed by method 12"),
-        (b"", "the archive is damaged"),
-        (GOOD, "the archive is damaged"),
+        (b"", "is damaged: BadZipFile"),
+        (GOOD, "is damaged: BadZipFile"),
     ],
 )
 def test_a_wrong_archive_is_refused(file, content, message):
     with pytest.raises(InputError, match=f"weights.npz: {message}"):
         npz_file.read(file(content))
-
-
-def test_a_path_that_cannot_be_read_is_named(tmp_path):
-    for path in (tmp_path, tmp_path / "nowhere.npz", "a\0b"):
-        with pytest.raises(InputError, match="no such file"):
-            npz_file.read(path)
 
 
 def test_a_zip_bomb_is_refused_before_it_is_unpacked(file):
@@ -212,28 +209,11 @@ def test_an_array_that_unpacks_to_another_size_than_said_is_refused(file):
             npz_file.read(file(content.replace(struct.pack("<I", size), struct.pack("<I", said))))
 
 
-def test_a_forged_directory_is_not_read_in_one_piece(tmp_path):
-    """A file of 64 MB with a hole, whose end claims that all before it is the directory."""
-    path = tmp_path / "forged.npz"
-    size = 1 << 26
-    with path.open("wb") as output:
-        output.truncate(size)
-        output.seek(size)
-        output.write(b"PK\x05\x06" + struct.pack("<4H2LH", 0, 0, 1, 1, size, 0, 0))
-    tracemalloc.start()
-    try:
-        with pytest.raises(InputError, match=r"forged.npz: the archive is damaged: .* in one piece"):
-            npz_file.read(path)
-        assert tracemalloc.get_traced_memory()[1] < 1_000_000
-    finally:
-        tracemalloc.stop()
-
-
 @pytest.mark.parametrize("compressed", [False, True])
 def test_a_damaged_file_gives_an_error_or_the_right_arrays(file, compressed):
-    """Cut off anywhere, and each byte changed: every 5th place in turn. A checksum guards the numbers."""
+    """Cut off anywhere, and each byte changed: every 11th place in turn. A checksum guards the numbers."""
     content = saved(compressed)
-    for place in range(0, len(content), 5):
+    for place in range(0, len(content), 11):
         changed = bytearray(content)
         changed[place] ^= 0xFF
         for damaged in (content[:place], changed):

@@ -9,15 +9,15 @@ from caffe_writer import content, number, packed, unpacked, varint
 from hypothesis import given
 from hypothesis import strategies as st
 
-from minissd.errors import InputError
 from minissd.weights import protobuf
+from minissd.weights.opening import Refused
 from minissd.weights.protobuf import FIXED32, FIXED64, Message, read_varint
 
 FIELDS = {"name": 1, "values": 5, "doubles": 8, "inner": 7}
 
 
 def message(*fields):
-    return Message(memoryview(b"".join(fields)), FIELDS, "some.file", "the message")
+    return Message(memoryview(b"".join(fields)), FIELDS, "the message")
 
 
 @pytest.mark.parametrize(
@@ -96,7 +96,7 @@ def test_floats_in_one_piece_are_views():
     plain = memoryview(packed(5, "f", range(100)))
     apart = memoryview(unpacked(5, "f", range(100)))
     for content_ in (plain, apart):
-        found = Message(content_, FIELDS, "some.file", "it").floats("values", FIXED32)
+        found = Message(content_, FIELDS, "it").floats("values", FIXED32)
         assert np.shares_memory(found, np.frombuffer(content_, np.uint8))
 
 
@@ -104,7 +104,7 @@ def test_unpacked_numbers_take_no_memory_of_their_own():
     whole = memoryview(np.tile(np.frombuffer(unpacked(5, "f", [1.5]), np.uint8), 1_000_000).tobytes())
     tracemalloc.start()
     try:
-        found = Message(whole, FIELDS, "some.file", "it").floats("values", FIXED32)
+        found = Message(whole, FIELDS, "it").floats("values", FIXED32)
         assert tracemalloc.get_traced_memory()[1] < 2_000_000
     finally:
         tracemalloc.stop()
@@ -128,7 +128,7 @@ def test_unpacked_numbers_take_no_memory_of_their_own():
     ],
 )
 def test_what_is_no_row_of_fields_is_refused(fields, message_text):
-    with pytest.raises(InputError, match="some.file: the message is damaged: .*" + message_text):
+    with pytest.raises(Refused, match="the message is damaged: .*" + message_text):
         message(*fields)
 
 
@@ -158,7 +158,7 @@ def test_what_is_no_row_of_fields_is_refused(fields, message_text):
     ],
 )
 def test_a_field_of_another_kind_is_refused(fields, ask, message_text):
-    with pytest.raises(InputError, match="some.file: the message is damaged: " + message_text):
+    with pytest.raises(Refused, match="the message is damaged: " + message_text):
         ask(message(*fields))
 
 
@@ -166,7 +166,7 @@ def test_inner_messages_say_where_they_are():
     whole = message(content(7, content(1, "a")), content(7, b"\x0b"))
     inner = whole.messages("inner", FIELDS)
     assert next(inner).text("name") == "a"
-    with pytest.raises(InputError, match=r"some.file: the message, inner 1 is damaged"):
+    with pytest.raises(Refused, match=r"the message, inner 1 is damaged"):
         next(inner)
 
 

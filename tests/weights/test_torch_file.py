@@ -138,6 +138,18 @@ def test_the_prefix_of_data_parallel_goes_if_all_names_have_it(write):
     assert list(torch_file.read(write(dict_of({"module.a": part, "b": part})))) == ["module.a", "b"]
 
 
+def test_tensors_of_one_storage_become_arrays_apart(write):
+    tied = {"a": vector(6), "b": vector(6)}
+    arrays = torch_file.read(write(dict_of(tied)))
+    arrays["a"][:] = 0
+    np.testing.assert_array_equal(arrays["b"], ROW)
+
+
+def test_a_tensor_may_be_the_beginning_of_its_storage(write):
+    arrays = torch_file.read(write(dict_of({"a": tensor(storage(6), [2, 1], [1, 1])})))
+    np.testing.assert_array_equal(arrays["a"], ROW[:2, None], strict=True)
+
+
 def test_a_parameter_is_its_tensor(write):
     parameter = call(name("torch._utils", "_rebuild_parameter"), vector(6), b"\x88", b"}")
     np.testing.assert_array_equal(torch_file.read(write(dict_of({"a": parameter})))["a"], ROW)
@@ -341,8 +353,8 @@ def test_a_false_zip_directory_is_refused(case, zipped, refuse):
 
 def test_an_entry_that_reaches_beyond_the_file_is_refused(zipped, refuse):
     for offset in (20, 24):
-        patch_directory(zipped, 3, offset, "<I", 10**6)
-    refuse("beyond the file")
+        patch_directory(zipped, 0, offset, "<I", 10**6)
+    refuse("across another|cut off")
 
 
 def test_two_entries_of_one_name_are_refused(zipped, refuse):
@@ -431,13 +443,13 @@ def test_other_files_are_refused(content, path, refuse):
     refuse("not a PyTorch weight file")
 
 
-def test_no_file_and_a_folder_are_refused(path, tmp_path, refuse):
-    refuse("no such file")
-    with pytest.raises(InputError, match="no such file"):
-        torch_file.read(str(tmp_path))
-
-
 # Damage anywhere.
+
+
+def places(content):
+    """All of the beginning and of the end, where the headers are, and every 9th place between."""
+    ends = {*range(150), *range(len(content) - 300, len(content))}
+    return sorted(ends | {*range(150, len(content), 9)})
 
 
 def outcome(path, content):
@@ -455,7 +467,14 @@ def outcome(path, content):
 def test_a_file_that_is_cut_off_anywhere_is_refused(kind, path):
     content = FILES[kind].read_bytes()
     assert outcome(path, content) is not None
-    assert [end for end in range(len(content)) if outcome(path, content[:end]) is not None] == []
+    assert [end for end in places(content) if outcome(path, content[:end]) is not None] == []
+
+
+def test_a_cut_is_noticed_in_numbers_that_nobody_wants(path):
+    value = dict_of({"model": dict_of({"a": vector(6)}), "momentum": vector(6, "1")})
+    content = write_legacy(path, value, {"0": ROW.tobytes(), "1": ROW.tobytes()}).read_bytes()
+    assert outcome(path, content) is not None
+    assert outcome(path, content[:-1]) is None
 
 
 @pytest.mark.parametrize("kind", FILES)
@@ -463,10 +482,10 @@ def test_any_damaged_byte_is_noticed_or_does_no_harm(kind, path):
     whole = FILES[kind].read_bytes()
     expected = outcome(path, whole)
     unharmed = 0
-    for position in range(len(whole)):
+    for position in places(whole):
         content = bytearray(whole)
         content[position] ^= 0xFF
         found = outcome(path, content)
         assert kind == "legacy" or found in (None, expected), position  # the check sums of zip see it
         unharmed += found == expected
-    assert unharmed < len(whole) / 2
+    assert unharmed < len(places(whole)) / 2
