@@ -52,8 +52,9 @@ class SSDConfig:
         The pixel values are divided by this after the mean is subtracted.
     channel_order : str
         ``"rgb"`` or ``"bgr"``: order of the channels in the network's input.
-    rounded_resize : bool
-        Whether a resized image has whole pixel values again, as OpenCV's; torchvision's keeps the fractions.
+    resize : str
+        How an image becomes S x S, a key of `minissd.data.image.RESIZES`: ``"opencv"`` (bytes in, bytes out),
+        ``"float"`` (fractions are kept: torchvision, chainercv) or ``"pillow"`` (smoothed where it shrinks).
     l2norm_guard, l2norm_epsilon : str, float
         How a place where all channels of conv4_3 are 0 is kept from a division by 0, see `minissd.nn.L2Norm`.
     convention : str
@@ -75,7 +76,7 @@ class SSDConfig:
     mean_rgb: tuple[float, float, float] = (123.0, 117.0, 104.0)
     pixel_scale: float = 1.0
     channel_order: str = "rgb"
-    rounded_resize: bool = True
+    resize: str = "opencv"
     l2norm_guard: str = "inside"
     l2norm_epsilon: float = 1e-10
     convention: str = "caffe"

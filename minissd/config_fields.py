@@ -39,7 +39,7 @@ def _all(holds, count=None):
 SIZES = f"numbers over 0, up to {MOST}"
 
 FIELDS = (  # names, what they must be, whether they are
-    ("name base channel_order l2norm_guard convention", "a word", _is_text),
+    ("name base channel_order resize l2norm_guard convention", "a word", _is_text),
     ("num_classes", f"2 or more, up to {MOST}: count the background too", lambda v: _is_whole(v) and v >= 2),
     ("image_size", f"a whole number from 1 to {MOST}", _is_whole),
     ("feature_maps", f"whole numbers from 1 to {MOST}", _all(_is_whole)),
@@ -48,7 +48,7 @@ FIELDS = (  # names, what they must be, whether they are
     ("variances", f"two {SIZES}", _all(_is_size, 2)),
     ("mean_rgb", "three numbers", _all(_is_number, 3)),
     ("pixel_scale", f"a number over 0, up to {MOST}", _is_size),
-    ("flip rounded_resize", "True or False", _is_bool),
+    ("flip", "True or False", _is_bool),
     ("clip", "False, True or a word", lambda v: _is_bool(v) or _is_text(v)),
     ("l2norm_epsilon", "a number of 0 or more", lambda v: _is_number(v) and not math.copysign(1, v) < 0),
     ("channel_order", "rgb or bgr", lambda v: v in ("rgb", "bgr")),

@@ -49,12 +49,12 @@ def markdown_table():
     for setting, usual in columns["caffe"].items():
         values = [column[setting] for column in columns.values()]
         if any(value != usual for value in values):
-            shown = [_in_words(values[0]), *("" if v == usual else _in_words(v) for v in values[1:])]
+            shown = [in_words(values[0]), *("" if v == usual else in_words(v) for v in values[1:])]
             rows.append((f"`{setting}`", *shown))
     return "\n".join("| " + " | ".join(row) + " |" for row in rows) + "\n"
 
 
-def _in_words(value):
+def in_words(value):
     """One value in a cell of the table."""
     if isinstance(value, dict):
         return "own: " + ", ".join(value) if value else "as configured"

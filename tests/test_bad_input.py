@@ -252,7 +252,7 @@ FILES = {
     "an image": (lambda: shutil.copy(IMAGE, "weights.safetensors"), ": is no weight file of a known kind ("),
     "of others": (
         keep_arrays_only,
-        ": its 1 arrays (conv1.weight) are not those of an SSD that is known here (",
+        ": its arrays (1: conv1.weight) are not those of an SSD that is known here (",
     ),
 }
 
@@ -310,7 +310,7 @@ def test_a_long_list_of_what_does_not_fit_is_cut_in_its_middle(refuse):
     line = refuse(*DETECT, IMAGE)
     assert line.startswith(f"weights.safetensors: does not fit the model in {2 * len(arrays)} arrays: ")
     assert " ... " in line and len(line) < 1000
-    assert line.endswith("(use the network that it was trained with, or train anew)")
+    assert line.endswith("(use the network that it was trained with; --base takes all but the heads)")
     whole = library_says(lambda: weights.load_model("weights.safetensors"))
     assert all(f"{name} is unknown" in whole for name in arrays)
 

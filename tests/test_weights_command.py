@@ -54,7 +54,7 @@ class TestInspect:
         assert facts["layout"] == "amdegroot"
         assert facts["classes"].startswith("20 and the background: aeroplane, bicycle")
         assert facts["rules"].startswith(
-            "amdegroot (unlike caffe: clip center_size, l2norm_guard added, rule"
+            "amdegroot (unlike caffe: boxes.clip center_size, boxes.l2norm_guard added"
         )
         rows = [" ".join(line.split()) for line in lines]
         assert rows.count("vgg.0.weight 64 x 3 x 3 x 3 float32") == 1
@@ -70,7 +70,7 @@ class TestInspect:
         facts = dict(line.split(maxsplit=1) for line in say("inspect", "other.safetensors"))
         assert facts["arrays"] == "1, 6 numbers, float16"
         assert facts["layout"] == "unknown"
-        assert facts["problem"].startswith("its 1 arrays (a) are not those of an SSD")
+        assert facts["problem"].startswith("its arrays (1: a) are not those of an SSD")
 
     def test_what_is_no_weight_file_is_refused(self, refuse):
         with open("notes.txt", "w") as file:
@@ -81,7 +81,7 @@ class TestInspect:
 class TestConvert:
     def test_to_minissd_and_back(self, say, amdegroot):
         lines = say("convert", amdegroot, "own.safetensors")
-        assert lines == [f"{amdegroot} -> own.safetensors: ssd300-voc, 59 arrays"]
+        assert lines == [f"{amdegroot} -> own.safetensors: ssd300-voc in the layout of minissd"]
         model, class_names = weights.load_model("own.safetensors")
         assert model.config.convention == "amdegroot"
         assert class_names[6] == "car"

@@ -57,7 +57,8 @@ def run(options):
         writable_folder(options.curves.parent)  # better to know now than after the work
     model, class_names = weights.load_model(options.weights)
     if not class_names:
-        raise input_error(options.weights, "holds no class names", "save them with the weights")
+        fix = f"minissd weights convert {options.weights} NAMED.safetensors --classes NAME NAME ..."
+        raise input_error(options.weights, "holds no class names", fix)
     dataset = open_dataset(options.data, options.split, class_names=class_names, strict=options.strict)
     iou_threshold = 0.5 if options.iou_threshold is None else options.iou_threshold
     result = evaluate_model(model, dataset, iou_threshold, options.metric)

@@ -8,8 +8,6 @@ from pathlib import Path
 from minissd.commands.arguments import add_command
 from minissd.errors import InputError
 
-MOST_NAMES = 8  # classes that are listed
-
 
 def add(commands):
     """Add the command and its two actions to the parser."""
@@ -65,7 +63,12 @@ def _add_convert(actions):
     parser.add_argument(
         "--config",
         choices=("ssd300-voc", "ssd300-coco", "ssd512-voc", "ssd512-coco"),
-        help="whose default boxes the network has, where the guess is wrong",
+        help="whose sizes of default boxes the network has, where the guess is wrong",
+    )
+    parser.add_argument(
+        "--convention",
+        metavar="NAME",
+        help="whose rules it follows, where the guess is wrong (caffe_integer: an SSD512 since June 2016)",
     )
 
 
@@ -90,7 +93,8 @@ def convert(options):
         raise InputError(f"OUT: {options.output} (call it {options.output.with_suffix('.safetensors').name})")
     if options.output.resolve() == options.file.resolve():
         raise InputError(f"OUT: {options.output} is the file to convert (choose another name)")
-    checkpoint = convert_file(options.file, options.output, options.layout, options.classes, options.config)
-    print(f"{options.file} -> {options.output}: {checkpoint.config.name}, {len(checkpoint.arrays)} arrays")
-    if options.layout != "minissd":
-        print(f"in {options.layout}'s layout; the file itself does not hold the names of the classes")
+    given = (options.layout, options.classes, options.config, options.convention)
+    config, losses = convert_file(options.file, options.output, *given)
+    print(f"{options.file} -> {options.output}: {config.name} in the layout of {options.layout}")
+    for loss in losses:
+        print(loss)

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageOps
 
+from minissd.choice import chosen
 from minissd.data.resample import resize
 from minissd.errors import InputError, input_error
 
@@ -80,6 +81,18 @@ def image_size(path, upright=True):
     return (height, width) if orientation in (5, 6, 7, 8) else (width, height)
 
 
+def _as_pillow(image, side):
+    """Bilinear, over as many pixels as fall on one: what torchvision's ``Resize`` does to a picture."""
+    return np.asarray(Image.fromarray(image).resize((side, side), Image.Resampling.BILINEAR))
+
+
+RESIZES = {  # ways to make an image of bytes S x S, all of them bilinear
+    "opencv": lambda image, side: resize(image, side, side),
+    "float": lambda image, side: resize(image.astype(np.float32), side, side),
+    "pillow": _as_pillow,
+}
+
+
 def network_input(images, config):
     """Make the input of a network: resize, subtract the mean, scale, put the channels first.
 
@@ -88,21 +101,18 @@ def network_input(images, config):
     images : sequence of ndarray of uint8, each (H, W, 3)
         RGB, of any sizes.
     config : SSDConfig
-        Its ``image_size`` S, ``rounded_resize``, ``mean_rgb``, ``pixel_scale`` and ``channel_order`` are
-        used.
+        Its ``image_size`` S, ``resize``, ``mean_rgb``, ``pixel_scale`` and ``channel_order`` are used.
 
     Returns
     -------
     ndarray of float32, (N, 3, S, S)
-        ``(pixel - mean) / pixel_scale``. Images are warped to S x S by bilinear interpolation without
-        smoothing, as the published models expect; without ``rounded_resize`` the new values keep their
-        fractions, as in torchvision, which resizes pictures of floats. In memory the three numbers of a pixel
-        stay together, which is how the engine wants them (`minissd.nn.fast.layout`).
+        ``(pixel - mean) / pixel_scale``. Images are warped to S x S by one of `RESIZES`. In memory the three
+        numbers of a pixel stay together, which is how the engine wants them (`minissd.nn.fast.layout`).
 
     Raises
     ------
     InputError
-        If an image is not uint8 of shape (H, W, 3).
+        If an image is not uint8 of shape (H, W, 3), or there is no such way to resize.
 
     Examples
     --------
@@ -112,14 +122,14 @@ def network_input(images, config):
     ((1, 3, 300, 300), array([ 4., 10., 23.], dtype=float32))
     """
     side = config.image_size
+    to_square = chosen(RESIZES, config.resize, "resize", "way to resize")
     order = slice(None, None, -1) if config.channel_order == "bgr" else slice(None)
     # NumPy is slow in loops over three channels: a row of the image is one line, the mean as long as it.
     mean = np.tile(np.array(config.mean_rgb, np.float32)[order], side)  # (S * 3,)
     batch = np.empty((len(images), side, side * 3), np.float32)
     for i, image in enumerate(images):
         check_image(image, f"images[{i}]")
-        picture = image if config.rounded_resize else image.astype(np.float32)
-        pixels = picture if image.shape[:2] == (side, side) else resize(picture, side, side)
+        pixels = image if image.shape[:2] == (side, side) else to_square(image, side)
         np.subtract(pixels[..., order].reshape(side, side * 3), mean, out=batch[i])
         batch[i] /= np.float32(config.pixel_scale)
     return batch.reshape(-1, side, side, 3).transpose(0, 3, 1, 2)  # (N, 3, S, S)

@@ -15,7 +15,8 @@ cubic       four taps, Keys' kernel with a = -0.75; no smoothing when shrinking
 lanczos     eight taps, Lanczos kernel with a = 4 (``INTER_LANCZOS4``); no smoothing when shrinking
 ==========  ======================================================================================
 
-Two differences to OpenCV remain. Its 8-bit images go through fixed-point weights, so single values can
+A whole image of bytes that is resized by "linear", as for every prediction, goes through OpenCV's arithmetic
+of whole numbers (`minissd.data.opencv_resize`). Two differences to OpenCV remain. In other cases bytes can
 differ by 1. And where one side shrinks and the other grows, its "area" is another thing than an area.
 Pillow's filters of the same names are not these: they widen when an image is shrunk.
 """
@@ -25,6 +26,7 @@ from __future__ import annotations
 import numpy as np
 
 from minissd.compilation import compiled
+from minissd.data.opencv_resize import resize_bytes
 from minissd.errors import input_error
 
 
@@ -42,7 +44,7 @@ def resize(image, height, width, interpolation="linear"):
     Returns
     -------
     ndarray, (height, width, 3)
-        uint8 (rounded, limited to 0...255) for uint8, float32 for anything else. Never a view of `image`.
+        uint8 for uint8, float32 for anything else. Never a view of `image`.
 
     Raises
     ------
@@ -58,6 +60,8 @@ def resize(image, height, width, interpolation="linear"):
     """
     if image.shape[:2] == (height, width):
         return image.copy() if image.dtype == np.uint8 else image.astype(np.float32)
+    if image.dtype == np.uint8 and interpolation == "linear":
+        return resize_bytes(image, height, width)
     source_height, source_width = image.shape[:2]
     rows = axis_taps(interpolation, 0, source_height, source_height, height)
     columns = axis_taps(interpolation, 0, source_width, source_width, width)

@@ -131,6 +131,7 @@ def stepper(name, description):
     """Return the controls that go through a list, from 1: a slider and two buttons, by their names."""
     widgets = widget_library()
     numbers = slider(description, 1, 1, 1)
+    numbers.layout.width = "220px"  # so that the buttons stand beside it
     buttons = {}
     for text, way in (("previous", -1), ("next", 1)):
         buttons[text] = widgets.Button(description=text, layout=widgets.Layout(width="6em"))

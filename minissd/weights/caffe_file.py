@@ -48,6 +48,11 @@ PRINTABLE = rb"(?=[^\x00-\x08\x0e-\x1f]*\Z)\s*"  # no control characters ahead
 FIRST_WORDS = rb"(?:name|input\w*|layers?|force_backward|state|debug_info|net|train_net|base_lr)\s*[:{]"
 CAFFE_FILES = (
     (
+        rb"\x08[\x01-\x14]\x12[\x00-\x7f][\x20-\x7e]",  # a version, then the name of a program
+        "is an ONNX file",
+        "save the weights of the model that it was made from",
+    ),
+    (
         rb"\x08[\x80-\xff]{0,9}[\x00-\x7f][\x10\x12]",  # field 1 is a number, not a name
         "is a .solverstate or .binaryproto, which has no layers",
         "use the .caffemodel beside it",

@@ -37,7 +37,7 @@ def require_fitting_shapes(wanted, arrays, path):
         raise input_error(
             path,
             f"does not fit the model in {len(problems)} arrays: {listed}",
-            "use the network that it was trained with, or train anew",
+            "use the network that it was trained with; --base takes all but the heads",
         )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import asdict, dataclass
 
-from minissd.convention_table import differences
+from minissd.convention_table import differences, in_words
 from minissd.conventions import CONVENTIONS
 from minissd.errors import InputError
 from minissd.weights import checkpoint as own
@@ -113,12 +113,11 @@ def describe(checkpoint):
     names = checkpoint.class_names
     shown = ", ".join(names[:MOST_NAMES]) + (", ..." if len(names) > MOST_NAMES else "") or "without names"
     mean = ", ".join(f"{value:g}" for value in config.mean_rgb)
-    rounding = "whole" if config.rounded_resize else "fractional"
     return {
         "network": f"{config.name}, {config.image_size} pixels, {len(config.feature_maps)} feature maps, "
         f"{config.num_priors} default boxes",
         "classes": f"{config.num_classes - 1} and the background: {shown}",
-        "input": f"{config.channel_order.upper()}, resized to {rounding} pixel values, minus ({mean}) in RGB,"
+        "input": f"{config.channel_order.upper()}, resized by {config.resize}, minus ({mean}) in RGB,"
         f" over {config.pixel_scale:g}",
         "rules": _rules(CONVENTIONS[config.convention]),
     }
@@ -127,7 +126,7 @@ def describe(checkpoint):
 def _rules(convention):
     own_rules = differences(convention)
     own_rules.pop("boxes.sizes", None)
-    listed = ", ".join(f"{name.split('.')[-1]} {value}" for name, value in own_rules.items())
+    listed = ", ".join(f"{name} {in_words(value)}" for name, value in own_rules.items())
     return f"{convention.name}" + (f" (unlike caffe: {listed})" if listed else "")
 
 

@@ -157,7 +157,7 @@ TORCHVISION = Layout(
     conf="head.classification_head.module_list.{map}",
     input={
         "mean_rgb": (0.48235 * 255, 0.45882 * 255, 0.40784 * 255),  # and a standard deviation of 1 / 255
-        "rounded_resize": False,
+        "resize": "float",
     },
     coco_sizes="all",
     num_maps=(6,),
@@ -183,7 +183,7 @@ SGRVINOD = Layout(
     conf="pred_convs.cl_{source}",
     sources=("conv4_3", "conv7", *SOURCES[2:]),
     std_rgb=(0.229 * 255, 0.224 * 255, 0.225 * 255),
-    input={"mean_rgb": (0.485 * 255, 0.456 * 255, 0.406 * 255)},
+    input={"mean_rgb": (0.485 * 255, 0.456 * 255, 0.406 * 255), "resize": "pillow"},
     num_maps=(6,),
 )
 
@@ -198,7 +198,7 @@ CHAINERCV = Layout(
     weight="{}/W",
     bias="{}/b",
     offset_order=(1, 0, 3, 2),  # its boxes are (cy, cx, h, w)
-    input={"rounded_resize": False},
+    input={"resize": "float"},
 )
 
 CAFFE = Layout(

@@ -185,8 +185,8 @@ def _unrecognized(file):
     shown = ", ".join(names[:FEW]) + (", ..." if len(names) > FEW else "")
     return input_error(
         file.path,
-        f"its {len(names)} arrays ({shown}) are not those of an SSD that is known here",
-        f"known layouts: minissd, {', '.join(LAYOUTS)}",
+        f"its arrays ({len(names)}: {shown}) are not those of an SSD that is known here",
+        f"minissd reads its own files, and SSD300 and SSD512 with VGG16 by {', '.join(LAYOUTS)}",
     )
 
 

@@ -116,6 +116,10 @@ def _zip_entries(file):
     places, end = {}, 0
     for entry in entries:
         name = entry.filename
+        if name.endswith("/constants.pkl"):
+            raise Refused(
+                "is a TorchScript archive", "torch.jit.load it in PyTorch and save its state_dict()"
+            )
         if entry.flag_bits & ENCRYPTED or entry.compress_type != zipfile.ZIP_STORED:
             raise Refused(f"its zip entry {shown(name)} is packed or encrypted", "unzip it, zip it with -0")
         if entry.compress_size != entry.file_size or entry.header_offset < end or name in places:
@@ -178,7 +182,9 @@ def _state_dict(found):
         tensors = _tensors(candidate)
         if tensors:
             return tensors
-    raise Refused(f"holds no state dict but {_described(found)}", "save model.state_dict() in PyTorch")
+    known = ", ".join(STATE_DICT_ENTRIES)
+    fix = f"save model.state_dict() in PyTorch, alone or under one of the names {known}"
+    raise Refused(f"holds no state dict but {_described(found)}", fix)
 
 
 def _tensors(candidate):

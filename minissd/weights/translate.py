@@ -69,13 +69,17 @@ def config_of(layout, num_maps, arrays, path):
     InputError
         If no head tells the number of classes, or there are too many.
     """
-    num_classes = _num_classes(layout, num_maps, arrays, path)
+    try:
+        return usual_config(layout, num_maps, _num_classes(layout, num_maps, arrays, path))
+    except InputError as error:
+        raise input_error(path, str(error).removeprefix(f"{path}: ")) from error
+
+
+def usual_config(layout, num_maps, num_classes):
+    """Return the configuration that a layout's implementation has for so many maps and classes."""
     like_coco = {"81": num_classes == 81, "not 21": num_classes != 21, "all": True}[layout.coco_sizes]
     config = CONFIGS[f"ssd{SIDES[num_maps]}-{'coco' if like_coco else 'voc'}"]
-    try:
-        return layout.config(replace(config, num_classes=num_classes))
-    except InputError as error:
-        raise input_error(path, str(error)) from error
+    return layout.config(replace(config, num_classes=num_classes))
 
 
 def _num_classes(layout, num_maps, arrays, path):

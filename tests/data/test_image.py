@@ -9,7 +9,7 @@ from PIL import Image
 
 from minissd.config import SSD300_VOC, TINY
 from minissd.data import image as image_module
-from minissd.data.image import image_size, network_input, read_image
+from minissd.data.image import RESIZES, image_size, network_input, read_image
 from minissd.errors import InputError
 from minissd.nn.fast.layout import is_channels_last
 
@@ -161,8 +161,8 @@ def test_a_resized_image_may_keep_its_fractions():
     image = np.zeros((1, 2, 3), np.uint8)
     image[0, 1] = 5
     config = dataclasses.replace(TINY, image_size=4, mean_rgb=(1, 1, 1), pixel_scale=0.5)
-    for rounded, row in ((True, [0, 1, 4, 5]), (False, [0, 1.25, 3.75, 5])):
-        x = network_input([image], dataclasses.replace(config, rounded_resize=rounded))
+    for way, row in (("opencv", [0, 1, 4, 5]), ("float", [0, 1.25, 3.75, 5]), ("pillow", [0, 1, 4, 5])):
+        x = network_input([image], dataclasses.replace(config, resize=way))
         assert x.dtype == np.float32
         np.testing.assert_array_equal(x, np.broadcast_to((np.array(row) - 1) / 0.5, (1, 3, 4, 4)))
 
@@ -170,10 +170,9 @@ def test_a_resized_image_may_keep_its_fractions():
 def test_an_image_of_the_right_size_has_no_fractions(rng):
     image = rng.integers(0, 256, (256, 256, 3), dtype=np.uint8)
     before = image.copy()
-    kept, rounded = (
-        network_input([image], dataclasses.replace(TINY, rounded_resize=flag)) for flag in (False, True)
-    )
-    np.testing.assert_array_equal(kept, rounded)
+    inputs = [network_input([image], dataclasses.replace(TINY, resize=way)) for way in RESIZES]
+    for other in inputs[1:]:
+        np.testing.assert_array_equal(other, inputs[0])
     np.testing.assert_array_equal(image, before)
 
 

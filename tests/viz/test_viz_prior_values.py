@@ -62,5 +62,5 @@ def test_zeros_alone_can_be_drawn_and_values_are_left_as_they_are(loss):
 
 
 def test_one_number_for_each_box(loss):
-    with pytest.raises(InputError, match=r"values: 'loss', shape \(5439,\) \(give one for each of 5440\)"):
+    with pytest.raises(InputError, match=r"values: 'loss' of shape \(5439,\) \(give one for each of 5440\)"):
         draw_prior_values({"loss": loss[1:]}, TINY)

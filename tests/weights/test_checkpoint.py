@@ -160,6 +160,20 @@ def test_names_and_details_are_what_they_should_be(file, change, message):
         weights.load_model(file)
 
 
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"num_classes": 9000}, "heads of .* rows are not those of tiny with 9000 classes"),
+        ({"convention": "nobody"}, "damaged metadata: convention: no convention 'nobody'"),
+    ],
+)
+def test_a_configuration_that_is_not_that_of_the_arrays(file, change, message):
+    about = json.loads(safetensors.safe_open(file, framework="numpy").metadata()["minissd"])
+    rewrite(file, minissd=json.dumps({**about, "class_names": [], "config": about["config"] | change}))
+    with pytest.raises(InputError, match=message):
+        weights.load_model(file)
+
+
 def test_the_metadata_is_plain_json(file):
     about = json.loads(safetensors.safe_open(file, framework="numpy").metadata()["minissd"])
     assert about["config"]["num_classes"] == 3

@@ -8,6 +8,7 @@ import safetensors
 
 from minissd import weights
 from minissd.config import SSD300_COCO, SSD300_VOC, SSD512_VOC
+from minissd.conventions import CONVENTIONS
 from minissd.errors import InputError
 from minissd.weights import convert
 from minissd.weights.checkpoint import Checkpoint
@@ -30,7 +31,23 @@ def test_names_and_default_boxes_may_be_given(found, tmp_path):
     convert.convert_file("in.pth", path, class_names=["a", "b", "c"], config_name="ssd300-coco")
     written = weights.read(path)
     assert written.class_names == ("a", "b", "c")
-    assert written.config == dataclasses.replace(SSD300_COCO, num_classes=4, convention="lufficc")
+    expected = CONVENTIONS["lufficc"].config(SSD300_COCO, num_classes=4)
+    assert written.config == expected
+
+
+def test_rules_may_be_given(found, tmp_path):
+    path = tmp_path / "out.safetensors"
+    config, losses = convert.convert_file("in.pth", path, convention="paper")
+    assert config == weights.read(path).config == CONVENTIONS["paper"].config(SSD300_VOC, num_classes=4)
+    assert losses == []
+
+
+def test_what_a_layout_cannot_say_is_said(found, tmp_path):
+    """Torchvision makes default boxes of the COCO scripts' sizes for any number of classes."""
+    _, losses = convert.convert_file("in.pth", tmp_path / "out.safetensors", "torchvision")
+    assert losses[0] == "the file does not hold the names of the classes"
+    assert losses[1].startswith("torchvision takes (21, 45, 99, 153, 207, 261) for min_sizes: set (30, 60, ")
+    assert any("takes size for clip" in loss for loss in losses)
 
 
 def test_another_layout_is_for_pytorch(found, tmp_path):
