@@ -185,7 +185,7 @@ START = """
 import gc, importlib, sys
 from pathlib import Path
 import minissd
-DRAWING = ("viz", "show", "demo", "bench", "__main__")
+DRAWING = ("viz", "show", "explain", "sentences", "demo", "bench", "__main__")
 folder = Path(minissd.__file__).parent
 for path in folder.rglob("*.py"):
     names = path.relative_to(folder).with_suffix("").parts

@@ -33,6 +33,7 @@ def maker():
     return module
 
 
+@pytest.mark.lessons
 @each_notebook
 def test_runs_and_prints_what_is_kept(path, maker):
     kept = maker.nbformat.read(path, as_version=4)
