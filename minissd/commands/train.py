@@ -52,6 +52,18 @@ def add(commands):
         "minissd train --data coco --split train2017 --val-split val2017 --model ssd300 --output run\n"
         "minissd train --data scenes --model tiny --output run --steps 300",
     )
+    _add_data(parser)
+    _add_model(parser)
+    _add_start(parser)
+    parser.add_argument("--output", type=Path, required=True, metavar="DIR", help="folder of the run")
+    parser.add_argument("--strict", action="store_true", help="refuse faulty boxes instead of skipping them")
+    parser.add_argument("--quiet", action="store_true", help="no progress bar")
+    for name, (kind, meaning, default) in SETTINGS.items():
+        option = "--" + name.replace("_", "-")
+        parser.add_argument(option, dest=name, type=kind, metavar="X", help=f"{meaning} (default: {default})")
+
+
+def _add_data(parser):
     parser.add_argument(
         "--data", required=True, metavar="DIR", help="VOC- or COCO-format folder, or 'scenes' for drawn ones"
     )
@@ -64,20 +76,25 @@ def add(commands):
         metavar="NAME",
         help="pictures to evaluate on, '' for none (default: val)",
     )
+
+
+def _add_model(parser):
     parser.add_argument(
         "--model",
         choices=MODELS,
         default="tiny",
         help="tiny (256 pixels, minutes on two cores), or ssd300 or ssd512 (VGG16, days) (default: tiny)",
     )
-    parser.add_argument("--output", type=Path, required=True, metavar="DIR", help="folder of the run")
     parser.add_argument(
         "--convention",
         default="caffe",
         metavar="NAME",
-        help="whose rules for default boxes, matching and loss: caffe (default), paper, amdegroot, "
+        help="whose rules for boxes, matching and loss: caffe (default), caffe_integer, paper, amdegroot, "
         "torchvision, lufficc, sgrvinod, d2l or chainercv",
     )
+
+
+def _add_start(parser):
     parser.add_argument("--weights", type=Path, metavar="FILE", help="start from these weights of an SSD")
     parser.add_argument(
         "--base",
@@ -86,11 +103,6 @@ def add(commands):
         help="start from a VGG16, or from an SSD of other classes (.pth, .caffemodel, .safetensors...)",
     )
     parser.add_argument("--resume", action="store_true", help="go on from the checkpoint in --output")
-    parser.add_argument("--strict", action="store_true", help="refuse faulty boxes instead of skipping them")
-    parser.add_argument("--quiet", action="store_true", help="no progress bar")
-    for name, (kind, meaning, default) in SETTINGS.items():
-        option = "--" + name.replace("_", "-")
-        parser.add_argument(option, dest=name, type=kind, metavar="X", help=f"{meaning} (default: {default})")
 
 
 def run(options):
