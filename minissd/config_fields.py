@@ -50,7 +50,7 @@ FIELDS = (  # names, what they must be, whether they are
     ("pixel_scale", f"a number over 0, up to {MOST}", _is_size),
     ("flip", "True or False", _is_bool),
     ("clip", "False, True or a word", lambda v: _is_bool(v) or _is_text(v)),
-    ("l2norm_epsilon", "a number of 0 or more", lambda v: _is_number(v) and not math.copysign(1, v) < 0),
+    ("l2norm_epsilon", "a number of 0 or more", lambda v: _is_number(v) and math.copysign(1, v) > 0),
     ("channel_order", "rgb or bgr", lambda v: v in ("rgb", "bgr")),
 )
 

@@ -107,14 +107,14 @@ def _as_picture(found):
 
     if found["code"]:
         return found[0]
-    tex, style = found["display"] or found["inline"], ' class="display"' if found["display"] else ""
+    tex = (found["display"] or found["inline"]).strip()
     try:
-        svg, depth = formula_svg(tex.strip(), SIZE)
+        svg, depth = formula_svg(tex, SIZE)
     except ValueError:
-        return f"\n\n```\n{tex.strip()}\n```\n\n" if found["display"] else f"`{tex.strip()}`"
-    place = style or f' style="vertical-align: {-depth:.1f}pt"'
+        return f"\n\n```\n{tex}\n```\n\n" if found["display"] else f"`{tex}`"
+    place = ' class="display"' if found["display"] else f' style="vertical-align: {-depth:.1f}pt"'
     data = base64.b64encode(svg.encode()).decode()
-    return f'<img{place} alt="{html.escape(tex.strip())}" src="data:image/svg+xml;base64,{data}">'
+    return f'<img{place} alt="{html.escape(tex)}" src="data:image/svg+xml;base64,{data}">'
 
 
 def _exporter():

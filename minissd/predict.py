@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
+
 from minissd.conventions import convention_of
 from minissd.data import network_input
 from minissd.detect import detect
@@ -28,17 +30,24 @@ def predict(model, images, batch_size=8, **thresholds):
         One per picture; boxes are fractions of the picture's own width and height.
     """
     options = detection_options(model.config, **thresholds)
-    was_training = model.training
-    model.eval()
     found = []
-    try:
+    with inference_mode(model):
         for start in range(0, len(images), batch_size):
             x = network_input(images[start : start + batch_size], model.config)
             loc, conf = model.forward(x)
             found += detect(loc, conf, model.priors_cxcywh, **options)
+    return found
+
+
+@contextmanager
+def inference_mode(model):
+    """Have a model in inference mode for a while, and hand it back in the mode it was in."""
+    was_training = model.training
+    model.eval()
+    try:
+        yield
     finally:
         model.train(was_training)
-    return found
 
 
 def detection_options(config, **changes):

@@ -16,7 +16,7 @@ from minissd.detect import Detections, all_classes_together, class_by_class, det
 from minissd.models.summary import summary
 from minissd.nms import suppressed_by
 from minissd.places import Place, locate
-from minissd.predict import detection_options
+from minissd.predict import detection_options, inference_mode
 from minissd.softmax import softmax
 
 
@@ -140,13 +140,10 @@ def trace(model, image, **thresholds):
 
 def _forward(model, x):
     """Offsets (1, P, 4), logits (1, P, C), and the output of every layer; the mode of the model stays."""
-    was_training, outputs = model.training, {}
-    model.eval()
-    try:
+    outputs = {}
+    with inference_mode(model):
         loc, conf = model.forward(x)  # as `predict` does it: a pass with a trace may round otherwise
         model.forward(x, outputs)
-    finally:
-        model.train(was_training)
     return loc, conf, outputs
 
 

@@ -106,6 +106,7 @@ def _detections(model, options):
 
 
 def _score_threshold(options):
+    """What ``--score`` says, but no less than the paper's 0.01."""
     return max(options.score, 0.01)
 
 

@@ -25,8 +25,14 @@ def add(commands):
     _add_convert(actions)
 
 
+def _add_action(actions, name, run, summary, examples):
+    parser = add_command(actions, name, run, summary, examples)
+    parser.add_argument("file", type=Path, metavar="FILE", help=".safetensors, .pth, .caffemodel or .npz")
+    return parser
+
+
 def _add_inspect(actions):
-    parser = add_command(
+    parser = _add_action(
         actions,
         "inspect",
         inspect,
@@ -34,13 +40,12 @@ def _add_inspect(actions):
         "minissd weights inspect ssd300_vgg16_coco.pth\n"
         "minissd weights inspect run/weights.safetensors --arrays",
     )
-    parser.add_argument("file", type=Path, metavar="FILE", help=".safetensors, .pth, .caffemodel or .npz")
     parser.add_argument("--arrays", action="store_true", help="list all arrays with shape and dtype")
     parser.add_argument("--json", action="store_true", help="print JSON")
 
 
 def _add_convert(actions):
-    parser = add_command(
+    parser = _add_action(
         actions,
         "convert",
         convert,
@@ -49,7 +54,6 @@ def _add_convert(actions):
         "minissd weights convert own.pth own.safetensors --classes mug plate spoon\n"
         "minissd weights convert run/weights.safetensors theirs.safetensors --layout lufficc",
     )
-    parser.add_argument("file", type=Path, metavar="FILE", help=".safetensors, .pth, .caffemodel or .npz")
     parser.add_argument("output", type=Path, metavar="OUT", help="the .safetensors file to write")
     parser.add_argument(
         "--layout",

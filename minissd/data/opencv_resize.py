@@ -37,9 +37,8 @@ def resize_bytes(image, height, width):
     source_height, source_width, channels = image.shape
     lines = np.ascontiguousarray(image).reshape(source_height, source_width * channels)
     lines.flags.writeable = False  # of this view; else Numba would compile for either kind of array
-    across = np.arange(channels)
     index, weight = column_taps(source_width, width)
-    index = (index[..., None] * channels + across).reshape(2, -1)  # of numbers instead of pixels
+    index = (index[..., None] * channels + np.arange(channels)).reshape(2, -1)  # of numbers instead of pixels
     out = np.empty((height, width * channels), np.uint8)
     _blend(lines, *row_taps(source_height, height), index, np.repeat(weight, channels, axis=1), out)
     return out.reshape(height, width, channels)

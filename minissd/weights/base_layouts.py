@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from minissd.weights.layouts import BGR, PLACES, RGB, UNIT_STD, VGG_LAYERS, in_sequence
+from minissd.weights.layouts import BGR, IMAGENET_STD, PLACES, RGB, UNIT_STD, VGG_LAYERS, in_sequence
 
-IMAGENET_STD = (0.229 * 255, 0.224 * 255, 0.225 * 255)  # of pixel values 0...255
 NUM_CONVOLUTIONS = 13  # the layers before fc6
 
 

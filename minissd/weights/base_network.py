@@ -49,7 +49,7 @@ def load_base(model, path):
     Notes
     -----
     The order of colours and a standard deviation that the file's network expects are worked into the weights
-    of the first layer. Means that differ by less than one grey value are left alone.
+    of the first layer. The mean is not: those of all these VGG16s differ by less than one grey value.
     """
     file = read_file(path)
     layout = recognize_base(file.arrays)
@@ -151,7 +151,7 @@ def _as_convolution(arrays, layer, side, inputs, path):
         if name not in arrays:
             raise input_error(path, f"{name} is missing", "use one whole VGG16")
     weight, bias = (np.asarray(arrays[name]) for name in names)
-    outputs, values = math.prod(weight.shape[:1]), side * side
+    outputs, values = math.prod(weight.shape[:1]), side * side  # a lone number has one output
     inputs = inputs or math.prod(weight.shape[1:]) // values
     flat, square = (outputs, inputs * values), (outputs, inputs, side, side)
     for name, found, wanted in zip(names, (weight.shape, bias.shape), ((flat, square), ((outputs,),))):

@@ -127,7 +127,7 @@ def _rules(convention):
     own_rules = differences(convention)
     own_rules.pop("boxes.sizes", None)
     listed = ", ".join(f"{name} {in_words(value)}" for name, value in own_rules.items())
-    return f"{convention.name}" + (f" (unlike caffe: {listed})" if listed else "")
+    return convention.name + (f" (unlike caffe: {listed})" if listed else "")
 
 
 def _layout_of(file):

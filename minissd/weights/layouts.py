@@ -25,6 +25,7 @@ SOURCES = ("conv4_3", "fc7", "conv8_2", "conv9_2", "conv10_2", "conv11_2", "conv
 
 RGB, BGR = "rgb", "bgr"
 UNIT_STD = (1.0, 1.0, 1.0)
+IMAGENET_STD = (0.229 * 255, 0.224 * 255, 0.225 * 255)  # of pixel values 0...255
 
 
 @dataclass(frozen=True)
@@ -182,7 +183,7 @@ SGRVINOD = Layout(
     loc="pred_convs.loc_{source}",
     conf="pred_convs.cl_{source}",
     sources=("conv4_3", "conv7", *SOURCES[2:]),
-    std_rgb=(0.229 * 255, 0.224 * 255, 0.225 * 255),
+    std_rgb=IMAGENET_STD,
     input={"mean_rgb": (0.485 * 255, 0.456 * 255, 0.406 * 255), "resize": "pillow"},
     num_maps=(6,),
 )

@@ -69,10 +69,11 @@ def config_of(layout, num_maps, arrays, path):
     InputError
         If no head tells the number of classes, or there are too many.
     """
+    num_classes = _num_classes(layout, num_maps, arrays, path)
     try:
-        return usual_config(layout, num_maps, _num_classes(layout, num_maps, arrays, path))
+        return usual_config(layout, num_maps, num_classes)
     except InputError as error:
-        raise input_error(path, str(error).removeprefix(f"{path}: ")) from error
+        raise input_error(path, str(error)) from error
 
 
 def usual_config(layout, num_maps, num_classes):

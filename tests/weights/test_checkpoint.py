@@ -88,6 +88,11 @@ def test_a_file_of_someone_else_is_refused(file):
         weights.load_model(file)
 
 
+def about_in(file):
+    """What the metadata of a file say, as plain values."""
+    return json.loads(safetensors.safe_open(file, framework="numpy").metadata()["minissd"])
+
+
 def rewrite(file, change_arrays=None, **change_metadata):
     """Save `file` again with some arrays or metadata changed."""
     with safetensors.safe_open(file, framework="numpy") as opened:
@@ -154,8 +159,7 @@ def test_class_names_must_fit_the_model(model, tmp_path):
     ],
 )
 def test_names_and_details_are_what_they_should_be(file, change, message):
-    about = json.loads(safetensors.safe_open(file, framework="numpy").metadata()["minissd"])
-    rewrite(file, minissd=json.dumps(about | change))
+    rewrite(file, minissd=json.dumps(about_in(file) | change))
     with pytest.raises(InputError, match=message):
         weights.load_model(file)
 
@@ -168,13 +172,13 @@ def test_names_and_details_are_what_they_should_be(file, change, message):
     ],
 )
 def test_a_configuration_that_is_not_that_of_the_arrays(file, change, message):
-    about = json.loads(safetensors.safe_open(file, framework="numpy").metadata()["minissd"])
+    about = about_in(file)
     rewrite(file, minissd=json.dumps({**about, "class_names": [], "config": about["config"] | change}))
     with pytest.raises(InputError, match=message):
         weights.load_model(file)
 
 
 def test_the_metadata_is_plain_json(file):
-    about = json.loads(safetensors.safe_open(file, framework="numpy").metadata()["minissd"])
+    about = about_in(file)
     assert about["config"]["num_classes"] == 3
     assert about["class_names"] == list(CLASS_NAMES)

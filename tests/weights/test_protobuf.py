@@ -1,13 +1,13 @@
 """The wire format of protocol buffers, byte by byte."""
 
 import struct
-import tracemalloc
 
 import numpy as np
 import pytest
 from caffe_writer import content, number, packed, unpacked, varint
 from hypothesis import given
 from hypothesis import strategies as st
+from memory_limit import less_memory_than
 
 from minissd.weights import protobuf
 from minissd.weights.opening import Refused
@@ -102,12 +102,8 @@ def test_floats_in_one_piece_are_views():
 
 def test_unpacked_numbers_take_no_memory_of_their_own():
     whole = memoryview(np.tile(np.frombuffer(unpacked(5, "f", [1.5]), np.uint8), 1_000_000).tobytes())
-    tracemalloc.start()
-    try:
+    with less_memory_than(2_000_000):
         found = Message(whole, FIELDS, "it").floats("values", FIXED32)
-        assert tracemalloc.get_traced_memory()[1] < 2_000_000
-    finally:
-        tracemalloc.stop()
     assert found.shape == (1_000_000,)
     assert (found == 1.5).all()
 
