@@ -5,24 +5,26 @@ from __future__ import annotations
 from types import SimpleNamespace
 
 import numpy as np
-from comparison import FLOAT32, FLOAT64, Comparison
-from models.test_reference_networks import drawn_weights, input_image, loaded_model, split_like
+from comparison import FLOAT32, FLOAT64, NETWORK_FLOAT32, Comparison, pairs_of_gradient
+from models.test_reference_networks import (
+    drawn_weights,
+    gradients_of,
+    input_image,
+    loaded_model,
+    ssd300_after_backward,
+)
 
 from minissd.config import SSD300_VOC, SSD512_VOC
-from minissd.loss import smooth_l1, softmax_cross_entropy
+from minissd.loss import smooth_l1
 from minissd.nn import SGD, Conv2d, L2Norm, MaxPool2d, ReLU
-from minissd.softmax import cross_entropy_gradient, softmax
-from minissd.weights.layouts import TORCHVISION
-
-PRECISIONS = ((np.float64, FLOAT64), (np.float32, FLOAT32))
-
+from minissd.softmax import cross_entropy_gradient, softmax, softmax_cross_entropy
 
 # Layers --------------------------------------------------------------------------------------------------
 
 
 def compare_layers(numbers):
     """Forward and backward, with the algorithms that minissd chooses for these sizes and precisions."""
-    for dtype, tolerance in PRECISIONS:
+    for dtype, tolerance in ((np.float64, FLOAT64), (np.float32, FLOAT32)):
         peer, of = f"PyTorch, {np.dtype(dtype)}", {"conv": [], "pool": [], "relu": []}
         for i, geometry in enumerate(numbers["conv_params"].tolist()):
             of["conv"] += of_convolution(numbers, f"conv{i}_", geometry, dtype)
@@ -96,7 +98,7 @@ def compare_network(numbers, config, peer):
     drawn = drawn_weights(numbers).values()
     pairs = [(array.sum(), total) for array, total in zip(drawn, numbers["param_sum"], strict=True)]
     yield Comparison("sums of the drawn weights", peer, pairs, FLOAT64)
-    for dtype, tolerance in PRECISIONS:
+    for dtype, tolerance in ((np.float64, FLOAT64), (np.float32, NETWORK_FLOAT32)):
         stored = numbers | stored_of(numbers, f"_f{8 * np.dtype(dtype).itemsize}")
         model, trace = loaded_model(config, dtype, numbers), {}
         outputs = model.forward(input_image(numbers, config.image_size).astype(dtype), trace)
@@ -133,29 +135,15 @@ def five_numbers(array):
 
 
 def compare_gradients(numbers):
-    model = loaded_model(SSD300_VOC, np.float64, numbers).train()
-    loc, conf = model.forward(input_image(numbers, 300))
-    rng = np.random.default_rng([int(numbers["seed"]), 300, 1])
-    dloc, dconf = rng.standard_normal(loc.shape), rng.standard_normal(conf.shape)
-    objective = ((loc * dloc).sum() + (conf * dconf).sum()) / 8732
+    model, objective, dimages = ssd300_after_backward(numbers)
     yield Comparison("objective", "torchvision", [(objective, numbers["grad_objective_f64"])], FLOAT64)
-
-    dimages = model.backward(dloc / 8732, dconf / 8732)
-    index = {name: i for i, name in enumerate(numbers["param_name"].tolist())}
     sums, places = [], []
-    for ours, theirs in TORCHVISION.arrays(6).items():
-        for part, i in zip(split_like(model, ours), map(index.get, theirs), strict=True):
-            sums += of_gradient(
-                part, *(numbers[f"grad_param_{kind}_f64"][i] for kind in ("sum", "abssum", "sqsum"))
-            )
-            places.append((part.ravel()[numbers["grad_param_idx"][i]], numbers["grad_param_val_f64"][i]))
+    for i, gradient in gradients_of(model, numbers):
+        stored = (numbers[f"grad_param_{kind}_f64"][i] for kind in ("sum", "abssum", "sqsum"))
+        sums += pairs_of_gradient(gradient, *stored)
+        places.append((gradient.ravel()[numbers["grad_param_idx"][i]], numbers["grad_param_val_f64"][i]))
     yield Comparison("gradients of all parameters, sums", "torchvision", sums, FLOAT64)
     yield Comparison("gradients of all parameters, 4 places", "torchvision", places, FLOAT64)
-    of_input = of_gradient(dimages, *numbers["grad_input_sum_abssum_sqsum_f64"])
+    of_input = pairs_of_gradient(dimages, *numbers["grad_input_sum_abssum_sqsum_f64"])
     of_input.append((dimages.ravel()[numbers["grad_input_idx"]], numbers["grad_input_val_f64"]))
     yield Comparison("gradient of the image", "torchvision", of_input, FLOAT64)
-
-
-def of_gradient(gradient, total, absolute, squares):
-    """The sum, beside the sum of absolute values; and the sum of squares."""
-    return [([gradient.sum(), np.abs(gradient).sum()], [total, absolute]), ((gradient**2).sum(), squares)]

@@ -67,7 +67,7 @@ STORED_DETECTIONS = [  # convention, what is changed in it, pairs of every case,
     ("torchvision", {}, _of_torchvision, FLOAT64),
     ("torchvision", {"clip": False}, _of_torchvision_without_clip, FLOAT64),
     ("caffe", {}, _of_caffe, FLOAT32),
-    ("amdegroot", {}, _of_amdegroot, FLOAT32),
+    ("amdegroot", {}, _of_amdegroot, FLOAT64),
 ]
 
 
@@ -106,10 +106,9 @@ def check_ap(numbers, convention):
         counted = numbers[f"s{case}_frcnn_npos"] > 0 if convention.name == "caffe" else slice(None)
         for t, threshold in enumerate(thresholds):
             for m, metric in enumerate(metrics):
-                changes = {"iou_threshold": threshold} | (
-                    {"metric": metric} if m else {}
-                )  # the first is its own
-                rules = replace(convention, evaluation=replace(convention.evaluation, **changes))
+                other_metric = {} if m == 0 else {"metric": metric}  # the first is the convention's
+                changed = replace(convention.evaluation, iou_threshold=threshold, **other_metric)
+                rules = replace(convention, evaluation=changed)
                 ap = rules.evaluate(*images).ap
                 ours = np.array([ap.get(label, np.nan) for label in (1, 2, 3, 4)])
                 pairs[metric].append((ours[counted], stored[t, :, m][counted]))

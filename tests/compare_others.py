@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from unittest import mock
-
 import numpy as np
 from compare_inference import check_coco
 from compare_training import check_multibox_loss
 from comparison import FLOAT64, PEERS, Comparison
-from reference_numbers import LossCase, detection_case, evaluation_set, split, under
+from reference_numbers import LossCase, detection_case, evaluation_set, matched_by_iou, split, under
 
-from minissd import boxes, matching
+from minissd import matching
 from minissd.config import SSD300_VOC
 from minissd.conventions import CAFFE, CONVENTIONS
 from minissd.evaluate import evaluate_voc, precision_recall
@@ -24,7 +22,7 @@ def compare_matching(numbers):
     for name, peer in PEERS.items():
         if f"mat0_{peer}" in numbers:
             pairs = [
-                (match_matrix(numbers[f"mat{i}_iou"], CONVENTIONS[name]), numbers[f"mat{i}_{peer}"])
+                (matched_by_iou(CONVENTIONS[name].match, numbers[f"mat{i}_iou"]), numbers[f"mat{i}_{peer}"])
                 for i in range(numbers["n_mat"])
             ]
             yield Comparison("prior -> object, matrices of IoUs", name, pairs)
@@ -35,14 +33,6 @@ def compare_matching(numbers):
             ours = matching.match(gt_xyxy, priors_cxcywh, **over_any_iou)
             pairs.append((ours, numbers["idx_caffe_bipartite"][case]))
     yield Comparison("bipartite stage alone", "caffe", pairs)
-
-
-def match_matrix(iou, convention):
-    with (
-        mock.patch.object(boxes, "iou", lambda priors_xyxy, gt_xyxy: iou.copy()),
-        mock.patch.object(matching.kernel, "RULES", {}),  # which never make a matrix
-    ):
-        return convention.match(np.zeros((iou.shape[1], 4)), np.zeros((len(iou), 4)))
 
 
 def compare_multibox_loss(numbers):
@@ -112,14 +102,12 @@ def compare_ap(numbers):
         for metric, m in zip(aps, (0, 1)):
             for t, threshold in enumerate((0.5, 0.75, 0.3)):
                 result = evaluate_voc(*images, threshold, metric, inclusive_pixels=True, strict=True)
-                aps[metric].append(
-                    ([result.ap[label] for label in counted], of["frcnn_ap"][t, counted - 1, m])
-                )
+                ours = [result.ap[label] for label in counted]
+                aps[metric].append((ours, of["frcnn_ap"][t, counted - 1, m]))
         for label in counted:
             curve = precision_recall(*images, label, inclusive_pixels=True, strict=True)
-            rows = (
-                of[f"frcnn_c{label}_tp"] + of[f"frcnn_c{label}_fp"]
-            ) > 0  # the others found difficult ones
+            flags = of[f"frcnn_c{label}_tp"] + of[f"frcnn_c{label}_fp"]
+            rows = flags > 0  # the others found difficult objects
             curves.append((curve.recall, of[f"frcnn_c{label}_rec"][rows]))
             curves.append((curve.precision, of[f"frcnn_c{label}_prec"][rows]))
     yield Comparison("recall and precision at each detection", "py-faster-rcnn", curves, FLOAT64)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from comparison import FLOAT32, FLOAT64, PEERS, Comparison
+from comparison import FLOAT32, FLOAT64, PEERS, Comparison, pairs_of_gradient
 from reference_numbers import LossCase, split, under
 from test_priors import DIVE_INTO_DEEP_LEARNING, SMALL
 
@@ -91,7 +91,7 @@ def check_matching(numbers, convention):
         else:  # which of several equally good priors is rounding; how good they are is not
             reached.append(best_overlaps_of_both(gt_xyxy, priors_cxcywh, ours, theirs))
     yield Comparison("prior -> object, SSD300", convention.name, equal)
-    yield Comparison("IoU that objects with tied priors reach", convention.name, reached, FLOAT32)
+    yield Comparison("IoU that objects with tied priors reach", convention.name, reached, FLOAT64)
     small = [
         (convention.match(numbers[f"small{i}_gts"], numbers[f"small{i}_priors"]), numbers[f"small{i}_{peer}"])
         for i in range(numbers["n_small"])
@@ -159,12 +159,9 @@ def pairs_of_counts(result, positive, stored):
 
 
 def pairs_of_gradients(result, stored):
-    """The sum, beside the sum of absolute values; and the sum of squares."""
     pairs = []
     for name, gradient in (("gloc", result.dloc), ("gconf", result.dconf)):
         if f"{name}_sum" in stored:
-            gradient = gradient.astype(np.float64)
-            sums = [gradient.sum(), np.abs(gradient).sum()]
-            pairs.append((sums, [stored[f"{name}_sum"], stored[f"{name}_abssum"]]))
-            pairs.append(((gradient**2).sum(), stored[f"{name}_sqsum"]))
+            sums = (stored[f"{name}_{kind}"] for kind in ("sum", "abssum", "sqsum"))
+            pairs += pairs_of_gradient(gradient.astype(np.float64), *sums)
     return pairs

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-FLOAT64, FLOAT32, EXACT = 1e-9, 1e-4, None  # largest relative error, by what the numbers were computed in
+# Largest relative error, by what the numbers were computed in; through a network float32 is rounded often.
+FLOAT64, FLOAT32, NETWORK_FLOAT32, EXACT = 1e-9, 1e-5, 1e-4, None
 
 # What the keys of the numbers call each convention.
 PEERS = {
@@ -47,6 +48,11 @@ class Comparison:
         if self.tolerance is EXACT:
             return self.equal == len(self.pairs) > 0
         return len(self.pairs) > 0 and bool(self.error <= self.tolerance)
+
+
+def pairs_of_gradient(gradient, total, absolute, squares):
+    """The sum, beside the sum of absolute values; and the sum of squares."""
+    return [([gradient.sum(), np.abs(gradient).sum()], [total, absolute]), ((gradient**2).sum(), squares)]
 
 
 def relative_error(ours, theirs):

@@ -4,10 +4,11 @@ Where they come from is told in tests/reference/method.md.
 """
 
 from pathlib import Path
+from unittest import mock
 
 import numpy as np
 
-from minissd import codec, config, matching, priors
+from minissd import boxes, codec, config, matching, priors
 from minissd.evaluate import GroundTruth
 
 REFERENCE = Path(__file__).parent / "reference"
@@ -27,6 +28,15 @@ def split(rows, offsets):
 def under(prefix, numbers):
     """The arrays whose keys have this prefix, by the rest of the key."""
     return {key.removeprefix(prefix): value for key, value in numbers.items() if key.startswith(prefix)}
+
+
+def matched_by_iou(match, iou):
+    """What a function of ground truths and priors gives for a matrix of IoUs, (P, G), instead of boxes."""
+    with (
+        mock.patch.object(boxes, "iou", lambda priors_xyxy, gt_xyxy: iou.copy()),
+        mock.patch.object(matching.kernel, "RULES", {}),  # which never make a matrix
+    ):
+        return match(np.zeros((iou.shape[1], 4)), np.zeros((len(iou), 4)))
 
 
 def drawn_predictions(seed, recipe, loc_shape, conf_shape):

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from compare_conventions import CHECKS
 from reference_numbers import copied_numbers
+from test_priors import with_percents_of_the_paper
 
 from minissd import boxes, priors
 from minissd.config import SSD300_COCO, SSD300_VOC, SSD512_COCO, SSD512_VOC
@@ -58,6 +59,7 @@ def with_caffes(convention, setting):
         ("layers", "torchvision", "boxes.l2norm_guard"),
         ("priors", "amdegroot", "boxes.clip"),
         ("priors", "torchvision", "boxes.clip"),
+        ("priors", "lufficc", "boxes.sizes"),
         ("priors", "sgrvinod", "boxes.centers"),
         ("priors", "sgrvinod", "boxes.clip"),
         ("priors", "sgrvinod", "boxes.sizes"),
@@ -102,17 +104,7 @@ def test_caffes_sizes_are_those_of_its_scripts_cut_to_whole_pixels(config):
     assert CAFFE.config(config) == config
 
 
-@pytest.mark.parametrize(
-    ("config", "percents"),
-    # smallest, largest and first scale: sections 3.1 and 3.4 of the paper, footnotes 3 and 5
-    [
-        (SSD300_VOC, (20, 90, 10)),
-        (SSD300_COCO, (15, 90, 7)),
-        (SSD512_VOC, (15, 90, 7)),
-        (SSD512_COCO, (10, 90, 4)),
-    ],
-    ids=lambda value: getattr(value, "name", ""),
-)
+@with_percents_of_the_paper
 def test_sizes_of_the_paper_are_equation_4(config, percents):
     smallest, largest, first = (percent / 100 for percent in percents)
     own = CONVENTIONS["paper"].config(config)

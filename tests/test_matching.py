@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from reference_numbers import copied_numbers, split
+from reference_numbers import copied_numbers, matched_by_iou, split
 from twins import exact_iou_matrix, forced_pairs, match_matrix
 
 from minissd import boxes, matching
@@ -101,25 +101,18 @@ class TestOtherImplementations:
         np.testing.assert_allclose(ours[in_both], theirs[in_both], atol=2e-6)
 
 
-@pytest.fixture
-def match_iou(monkeypatch):
-    """A function that matches by a matrix of IoUs instead of boxes, as peers were made to do."""
-
-    def match_matrix_of_ours(iou, rule):
-        monkeypatch.setattr(boxes, "iou", lambda priors_xyxy, gt_xyxy: iou.copy())
-        monkeypatch.setattr(matching.kernel, "RULES", {})  # which never make a matrix
-        return matching.match(np.zeros((iou.shape[1], 4)), np.zeros((len(iou), 4)), rule=rule)
-
-    return match_matrix_of_ours
-
-
 class TestMatrices:
+    """Matched by a matrix of IoUs instead of boxes, as peers were made to do."""
+
+    def check(self, iou, rule, expected):
+        np.testing.assert_array_equal(match_matrix(iou, rule), expected)  # the slow twin
+        matched_gt = matched_by_iou(functools.partial(matching.match, rule=rule), iou)
+        np.testing.assert_array_equal(matched_gt, expected)
+
     @pytest.mark.parametrize(("rule", "peer"), [(r, p) for r, p in PEERS if p not in ("caffe", "luf")])
     @pytest.mark.parametrize("case", range(int(NUMBERS["n_mat"])))
-    def test_the_peers_matrices(self, case, rule, peer, match_iou):
-        iou, expected = NUMBERS[f"mat{case}_iou"], NUMBERS[f"mat{case}_{peer}"]
-        np.testing.assert_array_equal(match_matrix(iou, rule), expected)  # the slow twin
-        np.testing.assert_array_equal(match_iou(iou, rule), expected)
+    def test_the_peers_matrices(self, case, rule, peer):
+        self.check(NUMBERS[f"mat{case}_iou"], rule, NUMBERS[f"mat{case}_{peer}"])
 
     @pytest.mark.parametrize(
         ("rule", "expected"),
@@ -131,7 +124,7 @@ class TestMatrices:
             ("threshold", [0, 2, -1, -1]),
         ],
     )
-    def test_the_matrix_that_loses_an_object(self, rule, expected, match_iou):
+    def test_the_matrix_that_loses_an_object(self, rule, expected):
         """Ground truths 0 and 1 both prefer prior 0; the arg-max rule then forgets ground truth 0."""
         iou = np.array(
             [
@@ -140,8 +133,7 @@ class TestMatrices:
                 [0.5378, 0.8868, 0.2474, 0.1279],
             ]
         ).T
-        np.testing.assert_array_equal(match_matrix(iou, rule), expected)
-        np.testing.assert_array_equal(match_iou(iou, rule), expected)
+        self.check(iou, rule, expected)
 
 
 class TestSlowTwin:

@@ -36,7 +36,7 @@ def fits(conf):
 
 
 def cross_entropy(conf, conf_target):
-    """Cross entropy of every prior; see `minissd.loss.cross_entropy`, the readable twin.
+    """Cross entropy of every prior; see `minissd.softmax.softmax_cross_entropy`, the readable twin.
 
     Parameters
     ----------

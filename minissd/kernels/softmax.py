@@ -33,7 +33,7 @@ def share_softmax(mailbox, conf, scores, blocks):
     conf : ndarray of float32, (P, C)
     scores : ndarray of float32, (C - 1, P rounded up to sixteens)
         Receives the probabilities of the objects' classes, within a few units in the last place of
-        `minissd.loss.softmax`; -inf behind the last prior.
+        `minissd.softmax.softmax`; -inf behind the last prior.
     blocks : ndarray of float32, (threads, 16 C)
         Memory to work in.
     """

@@ -51,6 +51,31 @@ def input_image(numbers, side):
     return np.random.default_rng([int(numbers["seed"]), side]).standard_normal((1, 3, side, side)) * 2
 
 
+def ssd300_after_backward(numbers):
+    """The network after the reference's one step backward, its objective, and the gradient of the image."""
+    model = loaded_model(SSD300_VOC, np.float64, numbers).train()
+    loc, conf = model.forward(input_image(numbers, 300))
+    rng = np.random.default_rng([int(numbers["seed"]), 300, 1])
+    dloc, dconf = rng.standard_normal(loc.shape), rng.standard_normal(conf.shape)
+    objective = ((loc * dloc).sum() + (conf * dconf).sum()) / 8732
+    return model, objective, model.backward(dloc / 8732, dconf / 8732)
+
+
+def gradients_of(model, numbers):
+    """The gradient of each of torchvision's parameters, and its row in the numbers; first the row."""
+    row = {name: i for i, name in enumerate(numbers["param_name"].tolist())}
+    for ours, theirs in TORCHVISION.arrays(6).items():
+        for name, part in zip(theirs, split_like(model, ours), strict=True):
+            yield row[name], part
+
+
+def split_like(model, name):
+    """The gradient of this name, a head's cut into its offsets and its logits."""
+    layer = model.layers[name.split(".")[0]]
+    cuts = [4 * layer.boxes_per_cell] if isinstance(layer, Head) else []
+    return np.split(model.grads[name], cuts)
+
+
 @pytest.mark.parametrize("config", [SSD300_VOC, SSD512_VOC], ids=["ssd300", "ssd512"])
 @pytest.mark.parametrize(("dtype", "tolerance"), [(np.float64, 1e-9), (np.float32, 1e-4)])
 def test_predictions_agree(config, dtype, tolerance, shared_numbers):
@@ -74,33 +99,15 @@ def test_predictions_agree(config, dtype, tolerance, shared_numbers):
 
 def test_every_gradient_of_ssd300_agrees(shared_numbers):
     numbers = shared_numbers("ssd300")
-    model = loaded_model(SSD300_VOC, np.float64, numbers).train()
-    names = TORCHVISION.arrays(6)
-    loc, conf = model.forward(input_image(numbers, 300))
-    rng = np.random.default_rng([int(numbers["seed"]), 300, 1])
-    dloc, dconf = rng.standard_normal(loc.shape), rng.standard_normal(conf.shape)
-    objective = ((loc * dloc).sum() + (conf * dconf).sum()) / 8732
+    model, objective, dimages = ssd300_after_backward(numbers)
     assert abs(objective - numbers["grad_objective_f64"]) < 1e-9 * abs(objective)
-
-    dimages = model.backward(dloc / 8732, dconf / 8732)
-    index = {name: i for i, name in enumerate(numbers["param_name"].tolist())}
-    for ours, theirs in names.items():
-        for part, name in zip(split_like(model, ours), theirs, strict=True):
-            i = index[name]
-            assert abs(np.abs(part).sum() / numbers["grad_param_abssum_f64"][i] - 1) < 1e-8, name
-            values = numbers["grad_param_val_f64"][i]
-            np.testing.assert_allclose(
-                part.ravel()[numbers["grad_param_idx"][i]], values, rtol=1e-6, atol=1e-10
-            )
+    for i, gradient in gradients_of(model, numbers):
+        name = numbers["param_name"][i]
+        assert abs(np.abs(gradient).sum() / numbers["grad_param_abssum_f64"][i] - 1) < 1e-8, name
+        found, values = gradient.ravel()[numbers["grad_param_idx"][i]], numbers["grad_param_val_f64"][i]
+        np.testing.assert_allclose(found, values, rtol=1e-6, atol=1e-10, err_msg=name)
     values = dimages.ravel()[numbers["grad_input_idx"]]
     np.testing.assert_allclose(values, numbers["grad_input_val_f64"], rtol=1e-6, atol=1e-10)
-
-
-def split_like(model, name):
-    """The gradient of this name, a head's cut into its offsets and its logits."""
-    layer = model.layers[name.split(".")[0]]
-    cuts = [4 * layer.boxes_per_cell] if isinstance(layer, Head) else []
-    return np.split(model.grads[name], cuts)
 
 
 @pytest.mark.parametrize(

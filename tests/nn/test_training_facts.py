@@ -30,7 +30,6 @@ def single(value, gradient=0.0, name="weight"):
 def test_solver_of_the_paper():
     """SGD with rate 1e-3, momentum 0.9, weight decay 5e-4; ssd_pascal.py: 0.00004 * 25 = 0.001."""
     assert (PAPER.learning_rate, PAPER.momentum, PAPER.weight_decay) == (1e-3, 0.9, 5e-4)
-    assert PAPER.learning_rate == pytest.approx(0.00004 * 25)
     assert (PAPER.schedule, PAPER.augmentation) == ("step", "ssd")
     optimizer = SGD(single(1.0))
     assert (optimizer.learning_rate, optimizer.momentum, optimizer.weight_decay) == (1e-3, 0.9, 5e-4)
@@ -110,24 +109,22 @@ def test_where_the_rate_changes_caffe_goes_on_with_the_old_rate_in_its_velocity(
 # -- schedules ---------------------------------------------------------------------------------------------
 
 RUNS = {
-    # name: milestones, end, steps at 1e-3, 1e-4, 1e-5
-    "VOC07, paper 3.1": ((40_000, 50_000), 60_000, (40_000, 10_000, 10_000)),
-    "VOC12, paper 3.3": ((60_000,), 80_000, (60_000, 20_000)),
-    "COCO, paper 3.4": ((160_000, 200_000), 240_000, (160_000, 40_000, 40_000)),
-    "ILSVRC, paper 3.5": ((320_000, 400_000), 440_000, (320_000, 80_000, 40_000)),
-    "VOC07+12 with expansion, ssd_pascal.py": ((80_000, 100_000), 120_000, (80_000, 20_000, 20_000)),
-    "COCO with expansion, ssd_coco.py": ((280_000, 360_000), 400_000, (280_000, 80_000, 40_000)),
+    # name: milestones, where 1e-3 becomes 1e-4 and then 1e-5; end
+    "VOC07, paper 3.1": ((40_000, 50_000), 60_000),
+    "VOC12, paper 3.3": ((60_000,), 80_000),
+    "COCO, paper 3.4": ((160_000, 200_000), 240_000),
+    "ILSVRC, paper 3.5": ((320_000, 400_000), 440_000),
+    "VOC07+12 with expansion, ssd_pascal.py": ((80_000, 100_000), 120_000),
+    "COCO with expansion, ssd_coco.py": ((280_000, 360_000), 400_000),
 }
 
 
 @pytest.mark.parametrize("run", RUNS)
 def test_schedules_of_the_paper_and_of_the_scripts(run):
-    milestones, end, lengths = RUNS[run]
-    assert sum(lengths) == end
+    milestones, end = RUNS[run]
     rate = step_decay(1e-3, milestones)
     edges = [0, *milestones, end]
     for power, (first, behind) in enumerate(itertools.pairwise(edges)):
-        assert behind - first == lengths[power]
         assert rate(first) == pytest.approx(10.0 ** -(3 + power), rel=1e-12)
         assert rate(behind - 1) == pytest.approx(10.0 ** -(3 + power), rel=1e-12)
 
@@ -137,7 +134,7 @@ def test_schedules_of_the_paper_and_of_the_scripts(run):
 )
 def test_the_schedule_called_step_is_the_scripts_at_their_length(run):
     """Two thirds of the steps at the full rate, a sixth at a tenth of it, a sixth at a hundredth."""
-    milestones, end, _ = RUNS[run]
+    milestones, end = RUNS[run]
     named, exact = SCHEDULES["step"](1e-3, end), step_decay(1e-3, milestones)
     steps = {0, end - 1} | {milestone + shift for milestone in milestones for shift in (-1, 0)}
     assert [named(step) for step in sorted(steps)] == [exact(step) for step in sorted(steps)]
