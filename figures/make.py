@@ -40,10 +40,7 @@ FOLDER = Path(__file__).parent
 WIDTH = 800  # pixels of a PNG, as wide as README is shown
 PIXEL_TOLERANCE = 8  # of 255: rounding may differ between processors
 BLOCK, BLOCK_TOLERANCE, MOST_DIFFERENT = 8, 40, 0.02  # lenient: blocks of pixels, of 255, share of blocks
-SHIFT, MOST_PIXELS = (
-    2.0,
-    8,
-)  # how far another matplotlib may shift a shape, in points; change a size, in pixels
+SHIFT, MOST_PIXELS = 2.0, 8  # another matplotlib may shift a shape (points), change a size (pixels)
 VERSION = re.compile(rb"Matplotlib v(\d+\.\d+)[\w.]*")
 NUMBER = re.compile(r"-?\d+\.?\d*(?:e-?\d+)?")
 

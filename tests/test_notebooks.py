@@ -100,11 +100,15 @@ def test_says_what_it_is_about_and_ends_with_exercises_and_references(path):
     assert "## Exercises" in texts[-1] and "## References" in texts[-1]
 
 
+@pytest.fixture(scope="module")
+def library():
+    """The names of all functions of the library."""
+    files = (REPOSITORY / "minissd").rglob("*.py")
+    return set().union(*(functions(file.read_text(encoding="utf-8")) for file in files))
+
+
 @each_notebook
-def test_defines_no_function_of_the_library_again(path):
-    library = set()
-    for file in (REPOSITORY / "minissd").rglob("*.py"):
-        library |= functions(file.read_text(encoding="utf-8"))
+def test_defines_no_function_of_the_library_again(path, library):
     again = library & functions("\n".join(source(cell) for cell in code_cells(path)))
     assert not again, f"already in minissd: {again}"
 

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import numpy as np
-
-from minissd import matching
 from minissd import mining as miner
 from minissd.errors import InputError
-from minissd.explore.view import View, paragraphs, slider, widget_library
+from minissd.explore.view import View, paragraphs, slider, value_slider
 from minissd.priors import prior_boxes
 from minissd.softmax import softmax_cross_entropy
+from minissd.targets import make_targets
 
 
 def mining(image, gt_xyxy, labels, snapshots, config):
@@ -48,13 +46,11 @@ class MiningView(View):
         conf_target = class_targets(gt_xyxy, labels, self.priors_cxcywh)
         self.positive = conf_target != 0  # (P,)
         self.losses = {one.step: softmax_cross_entropy(one.conf, conf_target)[0] for one in snapshots}
-        steps = widget_library().SelectionSlider(
-            options=list(self.losses),
-            description="steps of training",
-            style={"description_width": "initial"},
-            layout={"width": "340px", "margin": "2px 14px"},
-        )
-        super().__init__({"step": steps, "ratio": slider("negatives per positive", 3.0, 0, 10, 0.5, ".1f")})
+        controls = {
+            "step": value_slider("steps of training", list(self.losses)),
+            "ratio": slider("negatives per positive", 3.0, 0, 10, 0.5, ".1f"),
+        }
+        super().__init__(controls)
 
     def draw(self, step, ratio):
         """The image with the mined negatives, and the sorted losses with the cut."""
@@ -68,9 +64,7 @@ class MiningView(View):
 
 def class_targets(gt_xyxy, labels, priors_cxcywh):
     """Return the class that each default box is to learn, 0 for the background, (P,)."""
-    matched_gt = matching.match(gt_xyxy, priors_cxcywh)
-    with_background = np.array([*labels, 0], dtype=np.int64)  # the last, which is number -1
-    return with_background[matched_gt]
+    return make_targets(gt_xyxy, labels, priors_cxcywh)[1]
 
 
 def describe_mining(conf_loss, positive, mined):

@@ -127,6 +127,11 @@ def choice(description, options):
     return widget_library().Dropdown(options=options, description=description, **_look())
 
 
+def value_slider(description, options):
+    """Return a slider over a list of values; the first is chosen."""
+    return widget_library().SelectionSlider(options=options, description=description, **_look())
+
+
 def stepper(name, description):
     """Return the controls that go through a list, from 1: a slider and two buttons, by their names."""
     widgets = widget_library()

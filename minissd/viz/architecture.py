@@ -12,6 +12,7 @@ from minissd.models import SSD
 from minissd.models.summary import Row, summary
 from minissd.nn import MaxPool2d
 from minissd.viz.maps import map_colors
+from minissd.viz.outlines import grid_lines
 from minissd.viz.page import WIDTH, new_page
 from minissd.viz.style import CAPTION_SIZE, DETECTION, FAINT_INK, INK, PAPER, TEXT_SIZE, contrast_color
 
@@ -189,9 +190,8 @@ def _draw_cells(ax, x, y, side, scale, color):
     """A map seen from the front, with its cells and the window of its head."""
     length = side * scale
     ax.add_patch(Rectangle((x, y), length, length, facecolor=color, alpha=0.28, linewidth=0))
-    lines = [[(x + i * scale, y), (x + i * scale, y + length)] for i in range(side + 1)]
-    lines += [[(x, y + i * scale), (x + length, y + i * scale)] for i in range(side + 1)]
-    ax.add_collection(LineCollection(lines, colors=color, linewidths=min(9 * scale, 0.6), gid="cells"))
+    lines, width = grid_lines(side, scale, (x, y)), min(9 * scale, 0.6)
+    ax.add_collection(LineCollection(lines, colors=color, linewidths=width, gid="cells"))
     ax.add_patch(Rectangle((x, y), length, length, fill=False, edgecolor=color, linewidth=1.4)).set_gid("map")
     first = (side - WINDOW) // 2  # of the window around the middle cell; on a small map it sticks out
     style = {"fill": False, "edgecolor": DETECTION.color, "linewidth": 1.8, "zorder": 4}

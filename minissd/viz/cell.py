@@ -11,7 +11,7 @@ from minissd.viz.boxes import draw_boxes, legend_line
 from minissd.viz.captions import write_captions
 from minissd.viz.page import new_page
 from minissd.viz.panel import margin_for, show_image
-from minissd.viz.priors import CELL_WIDTH, draw_centers, shape_names
+from minissd.viz.priors import CELL_WIDTH, checked_cell, draw_centers, shape_names
 from minissd.viz.style import DASHES, PRIOR, palette
 
 PANEL, FARTHEST = 4.6, 0.45  # inches; margin that shows the largest boxes whole, share of the image
@@ -71,15 +71,11 @@ def draw_cell_shapes(image, config, layer, cell, shape=None):
 
 def checked_place(config, layer, cell, shape=None):
     """Return the row and the column of a cell. Raise InputError unless there is such a box."""
-    if not 0 <= layer < len(config.feature_maps):
-        raise InputError(f"layer: {layer} of {config.name} (choose 0...{len(config.feature_maps) - 1})")
-    side, count = config.feature_maps[layer], config.boxes_per_cell[layer]
-    row, column = cell
-    if not (0 <= row < side and 0 <= column < side):
-        raise InputError(f"cell: ({row}, {column}) on a {side} × {side} map (choose 0...{side - 1})")
+    _, place = checked_cell(config, layer, cell)
+    count = config.boxes_per_cell[layer]
     if shape is not None and not 0 <= shape < count:
         raise InputError(f"shape: {shape} of a cell with {count} boxes (choose 0...{count - 1})")
-    return row, column
+    return place
 
 
 def _fill_cell(ax, size, row, column):

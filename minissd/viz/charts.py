@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 from matplotlib.lines import Line2D
-from matplotlib.ticker import NullFormatter, ScalarFormatter
 
 from minissd.errors import InputError
-from minissd.viz.page import as_chart, new_page
+from minissd.viz.page import as_chart, as_logarithmic, new_page
 from minissd.viz.style import CHART_COLORS, DASHES
 
 FILL = 0.12  # opacity
@@ -42,11 +41,8 @@ def draw_histograms(groups, edges, xlabel="", title=""):
         share = 100 * np.histogram(values, edges)[0] / len(values)
         ax.stairs(share, edges, fill=True, color=style["color"], alpha=FILL, linewidth=0)
         ax.stairs(share, edges, **style, gid=f"share-{name}")
-    ax.set(xscale="log", xlim=(edges[0], edges[-1]), xticks=edges)
+    as_logarithmic(ax, (edges[0], edges[-1]), edges)
     ax.set_ylim(bottom=0)
-    ax.xaxis.set_major_formatter(ScalarFormatter())
-    ax.xaxis.set_minor_formatter(NullFormatter())
-    ax.tick_params(axis="x", which="minor", length=0)
     return ax.figure
 
 

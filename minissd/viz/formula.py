@@ -61,4 +61,5 @@ def formula_svg(tex, size=12.0):
     with matplotlib.rc_context({"svg.hashsalt": "minissd"}):
         metadata = dict.fromkeys(("Creator", "Date", "Format", "Type"))
         figure.savefig(buffer, format="svg", transparent=True, metadata=metadata)
-    return buffer.getvalue().partition("<svg")[1] + buffer.getvalue().partition("<svg")[2], float(depth)
+    svg = buffer.getvalue()
+    return svg[svg.index("<svg") :], float(depth)  # without the head of a file

@@ -7,6 +7,7 @@ import numpy as np
 from minissd.loss import l1, smooth_l1
 from minissd.mining import hard_negatives
 from minissd.softmax import cross_entropy_gradient, softmax_cross_entropy
+from minissd.viz.mining import plot_losses
 from minissd.viz.page import as_chart, new_page, set_panel_title
 from minissd.viz.style import DASHES, HARD_NEGATIVE, INK, TEXT_SIZE
 
@@ -114,20 +115,12 @@ def draw_sorted_losses(conf_loss, positive, neg_pos_ratio=3, titles=None, title=
 
 def _draw_cut(ax, losses, num_neg, num_pos):
     """One curve on a logarithmic axis of ranks, with what is mined filled, and what that means in numbers."""
-    rank = np.arange(1, len(losses) + 1)
-    ax.plot(rank, losses, color=INK, linewidth=1.8, gid="sorted-loss")
-    ax.set_xscale("log")
-    ax.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
-    ax.set_xlim(1, max(len(losses), 2))
+    plot_losses(ax, losses, num_neg, logarithmic=True)
     ax.set_ylim(0, 1.42 * float(losses.max(initial=0)) or 1.0)  # with room for the words
-    mined = rank <= num_neg
-    ax.fill_between(
-        rank[mined], losses[mined], color=HARD_NEGATIVE.color, alpha=0.45, linewidth=0, gid="mined"
-    )
     if num_neg:
         style = {"color": HARD_NEGATIVE.color, "linewidth": 2, "linestyle": HARD_NEGATIVE.linestyle}
         ax.plot((num_neg, num_neg), (0, losses[num_neg - 1]), gid="cut", **style)
-    mean = [float(part.mean()) if len(part) else 0.0 for part in (losses[mined], losses[~mined])]
+    mean = [float(part.mean()) if len(part) else 0.0 for part in (losses[:num_neg], losses[num_neg:])]
     lines = f"{num_pos} positives\n{num_neg} negatives mined, mean loss {mean[0]:.2g}\n"
     lines += f"{len(losses) - num_neg} left out, mean loss {mean[1]:.2g}"
     style = {"ha": "right", "va": "top", "fontsize": TEXT_SIZE - 1, "color": INK, "linespacing": 1.4}

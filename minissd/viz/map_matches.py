@@ -10,6 +10,7 @@ from minissd.boxes import cxcywh_to_xyxy
 from minissd.priors import prior_boxes
 from minissd.viz.boxes import draw_boxes, draw_image_boxes, legend_line
 from minissd.viz.captions import write_captions
+from minissd.viz.outlines import grid_lines
 from minissd.viz.page import new_page, set_panel_title
 from minissd.viz.panel import show_image
 from minissd.viz.priors import layer_slices
@@ -70,10 +71,8 @@ def _panels(count, title, iou_threshold):
 
 def _draw_grid(ax, step, side):
     """The cells of a map."""
-    end = side * step
-    lines = [[(i * step, 0), (i * step, end)] for i in range(side + 1)]
-    lines += [[(0, i * step), (end, i * step)] for i in range(side + 1)]
-    ax.add_collection(LineCollection(lines, colors=INK, linewidths=0.5, alpha=0.45, gid="grid"))
+    style = {"linewidths": 0.5, "alpha": 0.45, "gid": "grid"}
+    ax.add_collection(LineCollection(grid_lines(side, step), colors=INK, **style))
 
 
 def _draw_matched(ax, priors_cxcywh, why, rows, k, labels):

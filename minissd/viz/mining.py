@@ -76,18 +76,23 @@ def _draw_cut(ax, losses, num_neg, num_pos):
     """Plot the losses of all negatives, hardest first; those before the cut are mined."""
     as_chart(ax, "negatives, hardest first", "confidence loss")
     losses = np.sort(losses)[::-1]
-    rank = np.arange(1, len(losses) + 1)
-    ax.plot(rank, losses, color=INK, linewidth=1.8, gid="sorted-loss")
-    if len(losses) > 50:
-        ax.set_xscale("log")
-        ax.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
-    ax.set_xlim(1, max(len(losses), 2))
+    plot_losses(ax, losses, num_neg, logarithmic=len(losses) > 50)
     ax.set_ylim(0, max(float(losses.max(initial=0)) * 1.12, 1e-3))
     if num_neg == 0:
         set_panel_title(ax, "nothing is mined: no object" if num_pos == 0 else "nothing is mined")
         return
-    mined = rank <= num_neg
-    ax.fill_between(rank[mined], losses[mined], color=HARD_NEGATIVE.color, alpha=0.45, linewidth=0)
     ax.axvline(num_neg, color=HARD_NEGATIVE.color, linewidth=2, linestyle=HARD_NEGATIVE.linestyle, gid="cut")
     ratio = f" = {num_neg / num_pos:.3g} per positive" if num_pos else ""
     set_panel_title(ax, f"mined: the {num_neg} hardest{ratio}")
+
+
+def plot_losses(ax, losses, num_neg, logarithmic):
+    """Plot losses (M,), hardest first, over their ranks, and fill the area under those that are mined."""
+    rank = np.arange(1, len(losses) + 1)
+    ax.plot(rank, losses, color=INK, linewidth=1.8, gid="sorted-loss")
+    if logarithmic:
+        ax.set_xscale("log")
+        ax.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
+    ax.set_xlim(1, max(len(losses), 2))
+    style = {"color": HARD_NEGATIVE.color, "alpha": 0.45, "linewidth": 0, "gid": "mined"}
+    ax.fill_between(rank[:num_neg], losses[:num_neg], **style)

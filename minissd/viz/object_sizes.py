@@ -5,10 +5,9 @@ from __future__ import annotations
 import numpy as np
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
-from matplotlib.ticker import NullFormatter, ScalarFormatter
 
-from minissd.viz.page import as_chart, new_page
-from minissd.viz.style import CAPTION_SIZE, FAINT_INK, GROUND_TRUTH, INK
+from minissd.viz.page import as_chart, as_logarithmic, new_page
+from minissd.viz.style import FAINT_INK, GROUND_TRUTH, INK
 
 TICKS = (8, 10, 15, 20, 30, 40, 60, 100, 150, 200, 300, 500)
 BAND = 0.25  # opacity
@@ -50,17 +49,7 @@ def draw_object_sizes(sides_px, best_iou, min_sizes=(), iou_threshold=0.5):
     ax.fill_between(sides_px, worst, best, color=color, alpha=BAND, linewidth=0, gid="range")
     ax.plot(sides_px, best_iou.mean(axis=1), color=color, linewidth=2, gid="mean")
     ax.axhline(iou_threshold, color=INK, linestyle="--", linewidth=1.2, gid="threshold")
-    _set_axes(ax, sides_px)
-    return ax.figure
-
-
-def _set_axes(ax, sides_px):
-    """A logarithmic axis with whole pixels at its ticks."""
-    ax.set_xscale("log")
-    ax.set_xlim(sides_px[0], sides_px[-1])
+    least, most = sides_px[0], sides_px[-1]
+    as_logarithmic(ax, (least, most), [tick for tick in TICKS if least <= tick <= most])
     ax.set_ylim(0, 1)
-    ax.set_xticks([tick for tick in TICKS if sides_px[0] <= tick <= sides_px[-1]])
-    ax.xaxis.set_major_formatter(ScalarFormatter())
-    ax.xaxis.set_minor_formatter(NullFormatter())
-    ax.tick_params(axis="x", which="minor", length=0)
-    ax.tick_params(labelsize=CAPTION_SIZE)
+    return ax.figure

@@ -12,6 +12,7 @@ import textwrap
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties
+from matplotlib.ticker import NullFormatter, ScalarFormatter
 
 from minissd.viz.style import CAPTION_SIZE, FAINT_INK, INK, PAPER, TEXT_SIZE, TITLE_SIZE
 
@@ -136,6 +137,14 @@ def as_chart(ax, xlabel="", ylabel="", left=0.62, bottom=0.5, right=0.12):
     ax.set_axisbelow(True)
     ax.set_xlabel(xlabel, fontsize=TEXT_SIZE, color=INK)
     ax.set_ylabel(ylabel, fontsize=TEXT_SIZE, color=INK)
+
+
+def as_logarithmic(ax, limits, ticks):
+    """Make the horizontal axis of a chart logarithmic, with plain numbers at these ticks and no others."""
+    ax.set(xscale="log", xlim=limits, xticks=ticks)
+    ax.xaxis.set_major_formatter(ScalarFormatter())
+    ax.xaxis.set_minor_formatter(NullFormatter())
+    ax.tick_params(axis="x", which="minor", length=0)
 
 
 def line_scale(ax):

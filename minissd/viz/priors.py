@@ -55,7 +55,7 @@ def draw_priors(image, config, layer, cell=None, ax=None):
     InputError
         If the configuration has no such layer, or the layer no such cell.
     """
-    side, (row, column) = _checked_cell(config, layer, cell)
+    side, (row, column) = checked_cell(config, layer, cell)
     names, colors = shape_names(config, layer), palette(config.boxes_per_cell[layer])
     boxes_cxcywh = map_priors(config, layer).reshape(side, side, -1, 4)
     cell_xyxy = cxcywh_to_xyxy(boxes_cxcywh[row, column])
@@ -138,7 +138,11 @@ def shape_names(config, layer):
     return names
 
 
-def _checked_cell(config, layer, cell):
+def checked_cell(config, layer, cell=None):
+    """Return the side of a map, and a row and a column of it, the middle ones by default.
+
+    Raise InputError unless there are such a map and such a cell.
+    """
     if not 0 <= layer < len(config.feature_maps):
         raise InputError(f"layer: {layer} of {config.name} (choose 0...{len(config.feature_maps) - 1})")
     side = config.feature_maps[layer]

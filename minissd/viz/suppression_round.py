@@ -79,6 +79,7 @@ def draw_suppression_round(image, boxes_xyxy, scores, suppressor, number=0, iou_
     chart.set(xlim=(-0.03, 1.05), ylim=(0, 1.05))
     chart.axvspan(iou_threshold, 1.05, color=SUPPRESSED.color, alpha=0.15, linewidth=0, gid="goes")
     if rounds:
+        chart.axvline(iou_threshold, color=FAINT_INK, linewidth=1.5, gid="threshold")
         parts = _parts(rounds, number)
         _draw_boxes(picture, boxes_xyxy, scores, *parts)
         _draw_marks(chart, iou(boxes_xyxy, boxes_xyxy[[parts[1]]])[:, 0], np.asarray(scores), *parts)
@@ -122,6 +123,5 @@ def _draw_marks(ax, overlap, scores, before, kept, suppressed, waiting):
         (suppressed, {"marker": "x", "color": INK, "gid": "suppressed-marks"}),
         ([kept], {"marker": "*", "s": 150, "color": DETECTION.color, "gid": "kept-mark"}),
     )
-    ax.axvline(float(ax.patches[0].get_x()), color=FAINT_INK, linewidth=1.5, gid="threshold")
     for rows, style in marks:
         ax.scatter(overlap[rows], scores[rows], **{"s": 30, "zorder": 4, "clip_on": False, **style})

@@ -12,6 +12,7 @@ from minissd.boxes import cxcywh_to_xyxy
 from minissd.viz.boxes import draw_boxes, legend_line
 from minissd.viz.features import COLORS, mosaic
 from minissd.viz.offsets import draw_moves, drawable
+from minissd.viz.outlines import grid_lines
 from minissd.viz.page import new_page, set_panel_title
 from minissd.viz.panel import image_aspect, margin_for, show_image
 from minissd.viz.style import DETECTION, FAINT_INK, INK, PRIOR, SUPPRESSED, TEXT_SIZE, class_name
@@ -99,9 +100,7 @@ def draw_origin(image, config, place, prior_cxcywh, offsets, box_xyxy, cut=False
 def _draw_cells(ax, config, place):
     """The borders of all cells of a map, and one cell filled."""
     size = config.steps[place.map] / config.image_size
-    borders = np.arange(config.feature_maps[place.map] + 1) * size
-    lines = [[(at, 0), (at, borders[-1])] for at in borders]
-    lines += [[(y, x) for x, y in line] for line in lines]
+    lines = grid_lines(config.feature_maps[place.map], size)
     style = {"linewidths": 0.6, "alpha": 0.35, "zorder": 0.5}
     ax.add_collection(LineCollection(lines, colors=INK, gid="cells", **style))
     corner = place.column * size, place.row * size

@@ -8,10 +8,10 @@ import pytest
 from minissd import explore
 from minissd.errors import InputError
 from minissd.explore.mining import class_targets
+from minissd.matching import match
 from minissd.mining import hard_negatives
 from minissd.priors import prior_boxes
 from minissd.softmax import softmax_cross_entropy
-from minissd.targets import make_targets
 
 
 @pytest.fixture
@@ -23,10 +23,12 @@ def counts(view):
     return [int(n) for n in re.findall(r"(?:positive|mined|ignored): (\d+)", view.text.value)]
 
 
-def test_targets_are_those_of_training(objects, config):
+def test_targets_are_the_classes_of_the_matched_objects(objects, config):
+    gt_xyxy, labels = objects
     priors_cxcywh = prior_boxes(config)
-    _, conf_target = make_targets(*objects, priors_cxcywh)
-    np.testing.assert_array_equal(class_targets(*objects, priors_cxcywh), conf_target)
+    matched_gt = match(gt_xyxy, priors_cxcywh)
+    expected = [labels[g] if g >= 0 else 0 for g in matched_gt]
+    np.testing.assert_array_equal(class_targets(gt_xyxy, labels, priors_cxcywh), expected)
 
 
 def test_targets_without_objects(config):
