@@ -49,7 +49,7 @@ class Trainer:
     class_names : sequence of str, optional
         Stored with the weights; by default those of the dataset, if it has any.
     progress : bool
-        Whether to show a progress bar.
+        Whether to show a progress bar. The mAP of each evaluation is printed in any case.
 
     Attributes
     ----------

@@ -1,4 +1,4 @@
-"""A few hundred spoiled files for every reader, of any number that `fuzz_readers` makes; and that it sees."""
+"""A hundred spoiled files for every reader, of any number that `fuzz_readers` makes; and that it sees."""
 
 import contextlib
 import random
@@ -14,7 +14,7 @@ if not Path("/proc/self/statm").is_file():
 from fuzz_readers import fuzz, mutant, report
 from fuzz_subjects import READERS
 
-COUNT = 200
+COUNT = 120
 
 
 @pytest.fixture(scope="module")

@@ -33,9 +33,8 @@ def maker():
     return module
 
 
-@pytest.mark.lessons
 @each_notebook
-def test_runs_and_prints_what_is_kept(path, maker):
+def test_lesson_runs_and_prints_what_is_kept(path, maker):
     kept = maker.nbformat.read(path, as_version=4)
     assert maker.differences(kept, maker.make(kept, FOLDER)) == []
 

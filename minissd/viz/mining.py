@@ -68,7 +68,7 @@ def _draw_negatives(ax, priors_cxcywh, conf_loss, hard_negatives):
 def _draw_hardest(ax, priors_xyxy, conf_loss, rows, top):
     hardest = rows[nms(priors_xyxy[rows], conf_loss[rows], iou_threshold=0.5)[:top]]
     draw_boxes(ax, priors_xyxy[hardest], HARD_NEGATIVE, zorder=5)
-    texts = [f"loss {conf_loss[row]:.1f}" for row in hardest]
+    texts = [f"loss {conf_loss[row]:.2g}" for row in hardest]
     write_captions(ax, texts, priors_xyxy[hardest], [HARD_NEGATIVE.color] * len(hardest))
 
 

@@ -5,6 +5,7 @@ The weights are not stored but drawn by a recipe from each parameter's name; the
 """
 
 import zlib
+from functools import lru_cache
 
 import numpy as np
 import pytest
@@ -17,14 +18,21 @@ from minissd.weights.layouts import AMDEGROOT, CHAINERCV, LUFFICC, TORCHVISION
 
 def drawn_weights(numbers):
     """Every parameter by torchvision's name, float64."""
+    shapes = [tuple(side for side in padded if side) for padded in numbers["param_shape"].tolist()]
+    return dict(drawn_once(int(numbers["seed"]), tuple(zip(numbers["param_name"].tolist(), shapes))))
+
+
+@lru_cache(maxsize=1)
+def drawn_once(seed, parameters):
+    """The arrays of these names and shapes, which nobody may change: drawing 25 million numbers takes long."""
     weights = {}
-    for name, padded_shape in zip(numbers["param_name"].tolist(), numbers["param_shape"].tolist()):
-        shape = tuple(side for side in padded_shape if side)
-        z = np.random.default_rng([int(numbers["seed"]), zlib.crc32(name.encode())]).standard_normal(shape)
+    for name, shape in parameters:
+        z = np.random.default_rng([seed, zlib.crc32(name.encode())]).standard_normal(shape)
         if name == "backbone.scale_weight":
             weights[name] = 20 + z
         else:
             weights[name] = z * np.sqrt(2 / np.prod(shape[1:])) if len(shape) == 4 else 0.1 * z
+        weights[name].setflags(write=False)
     return weights
 
 

@@ -92,15 +92,17 @@ def test_the_first_map_gets_gradients_from_its_head_and_from_the_next_stage(rng)
 
 
 @pytest.mark.parametrize(
-    "config", [TWO_MAPS, dataclasses.replace(TINY, num_classes=4)], ids=["two-maps", "tiny"]
+    ("config", "num_images"),
+    [(TWO_MAPS, 2), (dataclasses.replace(TINY, num_classes=4), 1)],
+    ids=["two-maps", "tiny"],
 )
-def test_gradient_of_the_mined_loss_through_the_whole_network(config, rng):
+def test_gradient_of_the_mined_loss_through_the_whole_network(config, num_images, rng):
     """Central differences of the training loss along every parameter array, in float64."""
     model = SSD(config, rng).astype(np.float64)
-    x = rng.standard_normal((2, 3, config.image_size, config.image_size))
-    conf_target = np.zeros((2, config.num_priors), np.int64)
+    x = rng.standard_normal((num_images, 3, config.image_size, config.image_size))
+    conf_target = np.zeros((num_images, config.num_priors), np.int64)
     conf_target[:, 5::97] = 1 + np.arange(len(conf_target[0, 5::97])) % (config.num_classes - 1)
-    loc_target = rng.standard_normal((2, config.num_priors, 4))
+    loc_target = rng.standard_normal((num_images, config.num_priors, 4))
 
     def loss():
         return multibox_loss(*model.forward(x), loc_target, conf_target)
