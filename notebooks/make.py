@@ -115,7 +115,8 @@ def smaller(png):
         size = PICTURE_WIDTH, round(picture.height * PICTURE_WIDTH / picture.width)
         picture = picture.resize(size, Image.Resampling.LANCZOS)
     buffer = io.BytesIO()
-    picture.quantize(PICTURE_COLORS, dither=Image.Dither.NONE).save(buffer, "png", optimize=True)
+    few = picture.quantize(PICTURE_COLORS, dither=Image.Dither.NONE, kmeans=1)  # else rare colours are lost
+    few.save(buffer, "png", optimize=True)
     return base64.b64encode(buffer.getvalue()).decode("ascii") + "\n"
 
 

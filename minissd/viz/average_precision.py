@@ -53,7 +53,7 @@ def _legend():
         Line2D([], [], **RIGHT, label="a right detection"),
         Line2D([], [], **WRONG, label="a wrong one"),
         Patch(facecolor=ENVELOPE, alpha=2 * SHADE, label="area under the envelope"),
-        Line2D([], [], **POINTS, label="the eleven"),
+        Line2D([], [], **POINTS, label="eleven points"),
     ]
 
 

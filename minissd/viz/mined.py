@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from matplotlib.ticker import NullLocator
+from matplotlib.ticker import LogFormatterMathtext, NullLocator
 
 from minissd.viz.mining import draw_mining
 from minissd.viz.page import set_panel_title
@@ -35,6 +35,6 @@ def draw_mined(image, priors_cxcywh, positive, conf_loss, hard_negatives, top=3)
     chart.xaxis.set_minor_locator(NullLocator())  # slow to draw, and not needed
     chart.set_yscale("log")
     chart.set_ylim(*LOSSES)
-    chart.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
+    chart.yaxis.set_major_formatter(LogFormatterMathtext())
     chart.yaxis.set_minor_locator(NullLocator())
     return figure

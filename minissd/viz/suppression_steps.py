@@ -58,6 +58,7 @@ def _panels(image, count, title, iou_threshold):
         legend_line(DETECTION, "kept now"),
         legend_line(SUPPRESSED, f"suppressed: IoU over {iou_threshold:g}", linewidth=1.6),
         legend_line(PRIOR, "waits", linestyle="solid", linewidth=1.6),
+        legend_line(DETECTION, "kept before", color=FAINT_INK, linewidth=1),
     ]
     columns = 2 if count in (2, 4) else min(count, 3)
     aspect = image_aspect(check_image(image))
