@@ -103,7 +103,7 @@ def area(boxes_xyxy):
 
 
 def iou(a_xyxy, b_xyxy):
-    r"""Intersection over union (the paper's "jaccard overlap") of every box in `a` with every box in `b`.
+    r"""Intersection over union, the paper's "jaccard overlap", of each box in `a` with each in `b`.
 
     .. math:: \mathrm{IoU}(a, b) = \frac{|a \cap b|}{|a \cup b|}
 

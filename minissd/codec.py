@@ -91,7 +91,7 @@ def decode(loc, priors_cxcywh, variances=(0.1, 0.2), max_log_size=None):
     array([[0.44, 0.4 , 0.84, 0.6 ]])
     """
     xp = get_array_module(loc)
-    priors_cxcywh = xp.asarray(priors_cxcywh, dtype=xp.result_type(loc, xp.float32))
+    priors_cxcywh = xp.asarray(priors_cxcywh, dtype=xp.result_type(loc.dtype, xp.float32))
     cx, cy, width, height = boxes.columns(priors_cxcywh)
     offset_x, offset_y, offset_width, offset_height = boxes.columns(loc)
     decoded_cxcywh = [

@@ -7,6 +7,8 @@ import html
 import re
 from pathlib import Path
 
+from tqdm import tqdm
+
 from minissd.errors import input_error
 from minissd.lessons import PACKAGE, SOURCES, find_lessons, linked_sources, redirect
 from minissd.page import write_document
@@ -47,7 +49,7 @@ def write_lesson_pages(folder):
         If nbconvert is not installed, or the folder cannot be written.
     """
     exporter, folder, lessons = _exporter(), Path(folder), find_lessons()
-    for lesson in lessons:
+    for lesson in tqdm(lessons, desc="lessons", disable=None, leave=False):
         write_lesson_page(exporter, lesson, folder / f"{lesson.path.stem}.html")
     contents = "\n".join(map(_entry, lessons))
     body = f"<h1>Lessons</h1>\n<p>{INTRO}</p>\n<ol>\n{contents}\n</ol>"

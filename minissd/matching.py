@@ -215,7 +215,7 @@ def force_bipartite(iou):
     iou = iou.copy()
     forced_prior = np.full(iou.shape[1], BACKGROUND)
     while iou.any():
-        prior, g = np.unravel_index(iou.argmax(), iou.shape)  # on ties the lowest prior, then the lowest g
+        prior, g = np.unravel_index(iou.argmax(), iou.shape)  # on ties the lowest prior, then g
         forced_prior[g] = prior
         iou[prior, :] = 0
         iou[:, g] = 0

@@ -20,6 +20,7 @@ from minissd.errors import InputError
 
 ROOT = Path(__file__).parents[1]
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("[0-9][0-9]_*.ipynb"))
+FIRST = "--LabApp.default_url=/lab/tree/01_a.ipynb"
 NEEDS = "needs the extra 'notebooks': pip install -e '.[notebooks]'"
 
 
@@ -73,8 +74,9 @@ def test_list_names_every_notebook_by_its_title(capsys):
 
 def test_a_new_folder_gets_all_notebooks_and_the_sources_that_they_link_to(two_lessons, opened, capsys):
     lines = done(capsys, "lessons")
-    assert lines == ["minissd-lessons: copied 01_a.ipynb, 02_b.ipynb"]
-    assert opened == [["minissd-lessons"]]
+    assert lines[0] == "minissd-lessons: lessons copied: 2, kept as you left them: 0"
+    assert lines[1:] == command.HINT.splitlines()
+    assert opened == [["minissd-lessons", FIRST]]
     folder = Path("minissd-lessons")
     text = (folder / "01_a.ipynb").read_text()
     assert "](source/nms.py)" in text and "](source/nn/fast/__init__.py)" in text
@@ -87,24 +89,25 @@ def test_the_work_of_a_student_is_kept_and_only_what_is_missing_is_copied(two_le
     Path("mine").mkdir()
     Path("mine/01_a.ipynb").write_text("my own work")
     lines = done(capsys, "lessons", "mine", "--no-browser")
-    assert lines == ["mine: copied 02_b.ipynb", "mine: kept yours: 01_a.ipynb"]
+    assert lines[0] == "mine: lessons copied: 1, kept as you left them: 1"
     assert Path("mine/01_a.ipynb").read_text() == "my own work"
-    assert opened == [["mine", "--no-browser"]]
+    assert opened == [["mine", "--no-browser"]]  # JupyterLab itself opens what was open
     Path("mine/02_b.ipynb").write_text("changed")
-    assert done(capsys, "lessons", "mine")[0] == "mine: copied nothing"
+    assert done(capsys, "lessons", "mine")[0] == "mine: lessons copied: 0, kept as you left them: 2"
     assert Path("mine/02_b.ipynb").read_text() == "changed"
 
 
 def test_other_arguments_go_to_jupyterlab(two_lessons, opened, capsys):
     done(capsys, "lessons", "mine", "--jupyter", "--port", "9000")
     done(capsys, "lessons", "--no-browser", "mine", "--jupyter", "--port=9000", "-h")
-    assert opened[0] == ["mine", "--port", "9000"]
+    assert opened[0] == ["mine", FIRST, "--port", "9000"]
     assert opened[1] == ["mine", "--no-browser", "--port=9000", "-h"]
 
 
 def test_what_makes_no_sense_is_refused(two_lessons, opened, capsys):
     assert "unrecognized arguments: b" in refused(capsys, "lessons", "a", "b")
     assert refused(capsys, "lessons", "a", "--list").startswith("--list, --html: give them alone")
+    assert refused(capsys, "lessons", "--html", "x", "--list").startswith("--list, --html: give them")
     assert refused(capsys, "lessons", "--html", "x", "--no-browser").startswith("--list, --html: give them")
     Path("file").write_text("")
     assert "cannot be written" in refused(capsys, "lessons", "file")
@@ -240,7 +243,10 @@ def test_an_installed_package_finds_them_above_itself_and_a_missing_folder_is_sa
 
 def test_the_notebooks_are_listed_for_the_wheel():
     tool = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]
-    assert tool["data-files"] == {lessons.SHARED.as_posix(): ["notebooks/*.ipynb"]}
+    assert tool["data-files"] == {
+        lessons.SHARED.as_posix(): ["notebooks/*.ipynb"],
+        (lessons.SHARED / "assignments").as_posix(): ["notebooks/assignments/*.ipynb"],
+    }
 
 
 def test_a_built_wheel_has_all_notebooks_and_finds_them(tmp_path):

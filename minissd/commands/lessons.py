@@ -9,6 +9,10 @@ from minissd.commands.arguments import add_command
 from minissd.errors import InputError
 
 DEFAULT_FOLDER = "minissd-lessons"
+HINT = """\
+JupyterLab opens in the browser, else at the address below. Ctrl-C in this terminal ends it.
+Shift+Enter runs a cell. [*] beside it means that it is still running: the first time some cells take
+up to a minute, because they compile the engine."""
 
 
 def add(commands):
@@ -21,6 +25,7 @@ def add(commands):
         "minissd lessons\n"
         "minissd lessons my-lessons --no-browser\n"
         "minissd lessons my-lessons --jupyter --port 9000\n"
+        "minissd lessons --jupyter --allow-root\n"
         "minissd lessons --html pages\n"
         "minissd lessons --list",
     )
@@ -29,14 +34,19 @@ def add(commands):
         type=Path,
         nargs="?",
         metavar="DIR",
-        help=f"folder for your copy of the notebooks (default: {DEFAULT_FOLDER}); what is there is kept",
+        help=f"folder for your copy of the notebooks (default: {DEFAULT_FOLDER}); what is there is kept, "
+        "what you delete is copied anew",
     )
     parser.add_argument("--no-browser", action="store_true", help="only print the address")
     parser.add_argument(
         "--html", type=Path, metavar="OUT", help="write the lessons as pages into this folder"
     )
     parser.add_argument(
-        "--jupyter", nargs=argparse.REMAINDER, default=[], metavar="...", help="the rest is for JupyterLab"
+        "--jupyter",
+        nargs=argparse.REMAINDER,
+        default=[],
+        metavar="...",
+        help="the rest is for JupyterLab, as --allow-root, which it wants from root, in a container",
     )
     parser.add_argument("--list", action="store_true", help="print the titles")
 
@@ -45,7 +55,8 @@ def run(options):
     """List the lessons, write them as pages, or open them."""
     from minissd.lessons import find_lessons
 
-    if (options.list or options.html) and (options.folder or options.no_browser or options.jupyter):
+    ways = options.list, options.html, options.folder or options.no_browser or options.jupyter
+    if sum(map(bool, ways)) > 1:
         raise InputError("--list, --html: give them alone (they open nothing)")
     if options.list:
         for lesson in find_lessons():
@@ -60,7 +71,7 @@ def run(options):
 
 
 def _open(folder, arguments):
-    """Copy what is missing, say so, and start JupyterLab there."""
+    """Copy what is missing, say so, and start JupyterLab there, the first time with the first lesson."""
     from importlib.util import find_spec
 
     from minissd.lesson_pages import missing
@@ -69,10 +80,10 @@ def _open(folder, arguments):
     if find_spec("jupyterlab") is None:
         raise missing("jupyterlab")
     copied, kept = copy_lessons(folder)
-    print(f"{folder}: copied {', '.join(copied) or 'nothing'}", flush=True)
-    if kept:
-        print(f"{folder}: kept yours: {', '.join(kept)}", flush=True)
-    start_jupyter([str(folder), *arguments])
+    print(f"{folder}: lessons copied: {len(copied)}, kept as you left them: {len(kept)}")
+    print(HINT, flush=True)
+    first = [] if kept else [f"--LabApp.default_url=/lab/tree/{copied[0]}"]
+    start_jupyter([str(folder), *first, *arguments])
 
 
 def start_jupyter(arguments):

@@ -3,6 +3,7 @@ r"""Formulas as pictures, by matplotlib's own typesetter: for pages that are rea
 from __future__ import annotations
 
 import io
+import re
 
 import matplotlib
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -19,8 +20,10 @@ SYNONYMS = {
     r"\lvert": r"\vert",
     r"\rvert": r"\vert",
     r"\tfrac": r"\frac",
+    r"\textstyle": "",
 }
 SYNONYMS |= {r"\bigl": "", r"\bigr": "", r"\big": "", r"\Big": "", r"\le ": r"\leq ", r"\ge ": r"\geq "}
+BARE = re.compile(r"(\\sqrt|\\frac(?:\{[^{}]*\})?) *(\w)")  # what stands without braces, as in \sqrt2
 
 
 def formula_svg(tex, size=12.0):
@@ -52,6 +55,8 @@ def formula_svg(tex, size=12.0):
     """
     for word, known in SYNONYMS.items():
         tex = tex.replace(word, known)
+    for _ in range(2):  # numerator, then denominator
+        tex = BARE.sub(r"\1{\2}", tex)
     text, font = f"${' '.join(tex.split())}$", FontProperties(size=size, math_fontfamily="cm")
     width, height, depth, *_ = MathTextParser("path").parse(text, dpi=72, prop=font)
     figure = Figure(figsize=(max(width, 1) / 72, max(height, 1) / 72))

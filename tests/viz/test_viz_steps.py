@@ -128,5 +128,7 @@ def test_a_formula_is_the_same_picture_again_and_says_how_deep_it_reaches():
 
 def test_words_that_matplotlib_does_not_know_have_synonyms_or_are_refused():
     assert formula_svg(r"\lVert x \rVert \le 1")[0]
+    assert formula_svg(r"s\sqrt2") == formula_svg(r"s\sqrt{2}")
+    assert formula_svg(r"\tfrac5{11} + \frac12") == formula_svg(r"\frac{5}{11} + \frac{1}{2}")
     with pytest.raises(ValueError):
         formula_svg(r"\begin{cases} 1 \end{cases}")
