@@ -11,7 +11,7 @@ import os
 import sys
 import warnings
 
-from minissd.commands import bench, demo, detect, evaluate, lessons, show, train, weights
+from minissd.commands import assignment, bench, demo, detect, evaluate, lessons, show, train, weights
 from minissd.errors import InputError
 
 USAGE_ERROR, INTERRUPTED, READER_GONE = 2, 130, 141
@@ -29,6 +29,8 @@ examples:
   minissd weights inspect ssd300.pth
   minissd lessons
       learn how it all works, in notebooks
+  minissd assignment grade A1 submissions/*
+      mark what students wrote, a class at once
 
 minissd COMMAND --help tells more."""
 
@@ -83,7 +85,7 @@ def build_parser():
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for command in (demo, train, evaluate, detect, show, weights, bench, lessons):
+    for command in (demo, train, evaluate, detect, show, weights, bench, lessons, assignment):
         command.add(commands)
     return parser
 

@@ -1,0 +1,182 @@
+"""Assignments: questions, the files they are answered in, and the mistakes that people make."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from minissd.assignments.library import split
+from minissd.choice import chosen
+from minissd.lessons import notebooks_folder
+
+FOLDER = Path(__file__).parent  # of those that come with minissd
+CHECKS = "checks.py"
+
+
+@dataclass(frozen=True)
+class WrongAnswer:
+    """A mistake that people make.
+
+    Attributes
+    ----------
+    mistake : str
+        Ends the sentence "This is what comes out if ...".
+    hint : str
+        Sentences that help.
+    code : str
+        Definitions that make the mistake.
+    """
+
+    mistake: str
+    code: str
+    hint: str = ""
+
+
+@dataclass(frozen=True)
+class Question:
+    """Something to write: one function, several, or a class.
+
+    Attributes
+    ----------
+    name : str
+    file : str
+        Name of the handout's file.
+    answers : tuple of str
+        What of the library the student writes: functions, classes, or single methods of a class. With
+        ``"minissd.nn.conv_loops.forward as conv_forward"`` the student's has another name.
+    task : str
+        What to do, in a few sentences.
+    leave_out : tuple of str
+        Parameters that the handout does not have.
+    replace : tuple of (str, str)
+        Words of the docstrings, and what stands there instead.
+    keep_methods : tuple of str
+        Methods of a class that are given.
+    wrong : tuple of WrongAnswer
+    """
+
+    name: str
+    file: str
+    answers: tuple[str, ...]
+    task: str
+    leave_out: tuple[str, ...] = ()
+    replace: tuple[tuple[str, str], ...] = ()
+    keep_methods: tuple[str, ...] = ()
+    wrong: tuple[WrongAnswer, ...] = ()
+
+    @property
+    def answer_names(self):
+        """Names of the functions and classes that the student defines."""
+        return tuple(dict.fromkeys(path_and_name(answer)[1] for answer in self.answers))
+
+
+@dataclass(frozen=True)
+class File:
+    """A file of the handout.
+
+    Attributes
+    ----------
+    name : str
+    about : str
+        Its docstring.
+    imports : tuple of str
+        Lines beside those of the assignment, such as ``"from boxes import iou"``.
+    keep : tuple of str
+        What of the library is handed out whole.
+    """
+
+    name: str
+    about: str
+    imports: tuple[str, ...] = ()
+    keep: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Assignment:
+    """Questions, the files they are answered in, and the folder of manifest and checks.
+
+    Attributes
+    ----------
+    name, title : str
+    trains : str
+        A sentence for teachers.
+    hours : float
+    lessons : tuple of str
+        Notebooks that prepare for it, such as ``"01_priors"``.
+    given : tuple of str
+        Modules of minissd that an answer may import.
+    imports : tuple of str
+        First lines of every file.
+    files : tuple of File
+    questions : tuple of Question
+    folder : Path
+    """
+
+    name: str
+    title: str
+    trains: str
+    hours: float
+    files: tuple[File, ...]
+    questions: tuple[Question, ...]
+    folder: Path
+    lessons: tuple[str, ...] = ()
+    given: tuple[str, ...] = ()
+    imports: tuple[str, ...] = ("import numpy as np",)
+
+    @property
+    def file_names(self):
+        """Names of the files that a student hands in."""
+        return tuple(file.name for file in self.files)
+
+    @property
+    def address(self):
+        """What `load_assignment` finds it by: its name, or its folder if it does not come with minissd."""
+        return self.name if self.folder.parent == FOLDER else str(self.folder)
+
+    @property
+    def checks_path(self):
+        """The file of the checks."""
+        return self.folder / CHECKS
+
+    @property
+    def notebook_path(self):
+        """The notebook that goes with it, in its own folder or among the lessons; it may be missing."""
+        own = self.folder / f"{self.name}.ipynb"
+        return own if own.is_file() else notebooks_folder() / "assignments" / own.name
+
+    @property
+    def modules(self):
+        """The files as Python imports them: their names without ``.py``."""
+        return tuple(Path(name).stem for name in self.file_names)
+
+    def questions_in(self, file_name):
+        """The questions that a file answers."""
+        return [question for question in self.questions if question.file == file_name]
+
+    def question_of(self, wrong):
+        """The question that a wrong answer belongs to."""
+        return next(question for question in self.questions if wrong in question.wrong)
+
+    def question(self, name):
+        """Return the question of a name; raise InputError, which lists the names, if there is none."""
+        return chosen({each.name: each for each in self.questions}, name, self.name, "question")
+
+    def file(self, name):
+        """Return the file of a name; raise InputError, which lists the names, if there is none."""
+        return chosen({each.name: each for each in self.files}, name, self.name, "file")
+
+
+def path_and_name(answer):
+    """Take an answer apart into what it is in the library and what the student calls it.
+
+    Examples
+    --------
+    >>> path_and_name("minissd.boxes.iou")
+    ('minissd.boxes.iou', 'iou')
+    >>> path_and_name("minissd.models.head.Head.forward")
+    ('minissd.models.head.Head.forward', 'Head')
+    >>> path_and_name("minissd.nn.conv_loops.forward as conv_forward")
+    ('minissd.nn.conv_loops.forward', 'conv_forward')
+    """
+    path, _, name = answer.partition(" as ")
+    return path, name or split(path)[1][0]

@@ -1,0 +1,83 @@
+"""What is checked, for which question and how many points, as ``checks.py`` says; nothing of it is run."""
+
+from __future__ import annotations
+
+import ast
+from dataclasses import dataclass
+
+from minissd.errors import input_error
+
+
+@dataclass(frozen=True)
+class Check:
+    """One check of an assignment.
+
+    Attributes
+    ----------
+    name : str
+        Of its test function.
+    question : str
+    points : float
+    summary : str
+        What is checked, in a sentence.
+    """
+
+    name: str
+    question: str
+    points: float
+    summary: str
+
+
+def checks_of(assignment):
+    """Read the checks of an assignment.
+
+    Parameters
+    ----------
+    assignment : Assignment
+
+    Returns
+    -------
+    list of Check
+
+    Raises
+    ------
+    InputError
+        If there is no file of them, it is no Python, or a test lacks its points.
+    """
+    path = assignment.checks_path
+    try:
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+    except (OSError, SyntaxError, ValueError) as error:
+        raise input_error(path, f"cannot be read: {error}", "write the checks") from error
+    tests = [
+        node for node in tree.body if isinstance(node, ast.FunctionDef) and node.name.startswith("test_")
+    ]
+    return [_check(node, path) for node in tests]
+
+
+def points_of(assignment):
+    """How many points there are for each question.
+
+    Returns
+    -------
+    dict of str to float
+        In the order of the questions.
+    """
+    points = {question.name: 0 for question in assignment.questions}
+    for check in checks_of(assignment):
+        points[assignment.question(check.question).name] += check.points
+    return points
+
+
+def _check(node, path):
+    """Take ``@points("iou", 2)`` and the docstring off a test."""
+    for decorator in node.decorator_list:
+        try:
+            if decorator.func.id == "points":
+                question, points = map(ast.literal_eval, decorator.args)
+                return Check(
+                    node.name, question, points, (ast.get_docstring(node) or node.name).split("\n\n")[0]
+                )
+        except (AttributeError, ValueError):
+            continue
+    raise input_error(path, f"{node.name} has no points", 'write @points("question", 2) above it')

@@ -1,0 +1,141 @@
+"""Every assignment: the right answers earn all points, the blank none, and each wrong one is found out."""
+
+import ast
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from minissd.assignments import assignment_names, load_assignment, mark
+from minissd.assignments.check_list import checks_of, points_of
+from minissd.assignments.handout import (
+    blank,
+    file_texts,
+    reference_namespace,
+    write_handout,
+    write_reference,
+)
+from minissd.assignments.submission import LocalSubmission, Submission
+
+ASSIGNMENTS = [load_assignment(name) for name in assignment_names()]
+QUESTIONS = [(a, question) for a in ASSIGNMENTS for question in a.questions]
+WRONG = [(a, question, wrong) for a, question in QUESTIONS for wrong in question.wrong]
+
+each_assignment = pytest.mark.parametrize("assignment", ASSIGNMENTS, ids=lambda assignment: assignment.name)
+
+
+def asked(assignment, namespace, *questions):
+    """The report on answers in this process."""
+    return mark(assignment, "here", questions or None, submission=LocalSubmission(namespace))
+
+
+@pytest.fixture(scope="module")
+def right():
+    """Points of every question for the right answers, by assignment."""
+    return {a.name: asked(a, reference_namespace(a)) for a in ASSIGNMENTS}
+
+
+def test_there_are_five():
+    assert [assignment.name for assignment in ASSIGNMENTS] == ["A1", "A2", "A3", "A4", "A5"]
+
+
+@each_assignment
+def test_points_make_a_hundred_and_every_question_has_some(assignment):
+    points = points_of(assignment)
+    assert sum(points.values()) == 100
+    assert points.keys() == {question.name for question in assignment.questions}
+    assert min(points.values()) > 0
+
+
+@each_assignment
+def test_right_answers_earn_all_points(assignment, right):
+    report = right[assignment.name]
+    assert [result.message for result in report.results if not result.passed] == []
+    assert report.points == report.max_points == 100
+
+
+@each_assignment
+def test_right_answers_earn_all_points_in_a_process_of_their_own(assignment, tmp_path):
+    write_reference(assignment, tmp_path / "right")
+    files = {file.name: () for file in assignment.files}
+    for question in assignment.questions:
+        files[question.file] += question.answer_names
+    with Submission(tmp_path / "right", files=files, guarded=False) as submission:
+        report = mark(assignment, tmp_path / "right", submission=submission)
+    assert [result.message for result in report.results if not result.passed] == []
+
+
+@each_assignment
+def test_the_library_is_no_answer(assignment, tmp_path):
+    """What delegates to the library earns nothing where students' work is marked."""
+    write_reference(assignment, tmp_path / "copied")
+    report = mark(assignment, tmp_path / "copied")
+    assert report.points == 0
+    assert {result.kind for result in report.results} <= {"forbidden", "import"}
+
+
+@each_assignment
+def test_the_handout_earns_nothing_yet(assignment, tmp_path):
+    write_handout(assignment, tmp_path / "blank")
+    report = mark(assignment, tmp_path / "blank")
+    assert report.points == 0
+    assert {result.kind for result in report.results} == {"not_implemented"}
+
+
+@each_assignment
+def test_nothing_that_is_given_leads_to_an_answer(assignment):
+    """A submission may import the given modules, and so all that they import."""
+    answers = {path.split(" as ")[0].rpartition(".")[0] for q in assignment.questions for path in q.answers}
+    script = "".join(f"import {module}\n" for module in assignment.given) + "import sys; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert not answers & set(done.stdout.split())
+
+
+def name_of(parameter):
+    return getattr(parameter, "name", None) or parameter.mistake.replace(" ", "-")
+
+
+@pytest.mark.parametrize(("assignment", "question", "wrong"), WRONG, ids=name_of)
+def test_a_typical_mistake_loses_points_and_is_named(assignment, question, wrong, right):
+    report = asked(assignment, reference_namespace(assignment, wrong), question.name)
+    lost = [result for result in report.results if not result.passed]
+    assert lost, "nothing is lost"
+    messages = "\n\n".join(result.message for result in lost)
+    assert wrong.mistake in messages, messages
+    assert wrong.hint in messages
+
+
+@pytest.mark.parametrize(("assignment", "question"), QUESTIONS, ids=name_of)
+def test_every_question_lists_typical_mistakes(assignment, question):
+    assert len(question.wrong) >= 3
+    assert len({wrong.mistake for wrong in question.wrong}) == len(question.wrong)
+
+
+@pytest.mark.parametrize("value", [0, None, "zeros"], ids=str)
+@pytest.mark.parametrize(("assignment", "question"), QUESTIONS, ids=name_of)
+def test_a_constant_earns_next_to_nothing(assignment, question, value):
+    def constant(*args, **kwargs):
+        arrays = [a for a in args if isinstance(a, np.ndarray)]
+        return np.zeros_like(arrays[0]) if value == "zeros" and arrays else value
+
+    namespace = reference_namespace(assignment) | dict.fromkeys(question.answer_names, constant)
+    report = asked(assignment, namespace, question.name)
+    assert report.points <= report.max_points / 5
+
+
+@each_assignment
+def test_the_checks_explain_themselves(assignment):
+    names = [check.name for check in checks_of(assignment)]
+    assert len(set(names)) == len(names)
+    assert all(check.summary.rstrip().endswith((".", "?", ":")) for check in checks_of(assignment))
+
+
+@each_assignment
+def test_the_files_of_the_handout_are_whole(assignment):
+    for name, text in file_texts(assignment, blank).items():
+        tree = ast.parse(text)
+        assert ast.get_docstring(tree), name
+        for node in tree.body:
+            if isinstance(node, (ast.FunctionDef, ast.ClassDef)):
+                assert ast.get_docstring(node), f"{name}: {node.name}"
