@@ -23,6 +23,7 @@ from minissd.assignments.report import Result, clean
 from minissd.errors import input_error
 
 PATIENCE = 3  # times the time limit of a call, for all checks of a question together
+HOPELESS = ("time", "forbidden")  # kinds of mishaps after which the rest of a question is left out
 UNUSED = (  # pytest's plugins that print, write files, or take over what the outer pytest has taken over
     "terminal capture cacheprovider faulthandler unraisableexception threadexception warnings logging "
     "debugging doctest junitxml pastebin stepwise setuponly setupplan nose unittest recwarn subtests xdist"
@@ -83,14 +84,14 @@ class CheckRun:
         self._patience = PATIENCE * time_limit
         self.results, self.broken, self.unmarkable = [], "", None
         self._failure, self._seconds = None, 0.0  # of the check that runs
-        self._given_up, self._spent = {}, {}  # by question: why, and seconds
+        self._given_up, self._spent = {}, {}  # by question: why and its kind, and seconds
 
     @pytest.fixture
     def ask(self, request):
         """Asks the submission."""
         question = points_of(request.node.obj)[0]
         if question in self._given_up:
-            raise Wrong(self._given_up[question], "time")
+            raise Wrong(*self._given_up[question])
         return Ask(self._submission, self._assignment, self._assignment.question(question))
 
     @pytest.fixture
@@ -140,11 +141,11 @@ class CheckRun:
         seconds = round(self._seconds, 3)
         self.results.append(Result(question, item.name, earned, most, clean(message), seconds, title, kind))
         self._spent[question] = self._spent.get(question, 0) + self._seconds
-        if kind == "time":
-            self._given_up.setdefault(question, message)
+        if kind in HOPELESS:
+            self._given_up.setdefault(question, (message, kind))
         elif self._spent[question] > self._patience:
             text = f"The checks of {question} took over {self._patience:g} s together; the rest was left out."
-            self._given_up.setdefault(question, text)
+            self._given_up.setdefault(question, (text, "time"))
         self._failure, self._seconds = None, 0.0
 
 

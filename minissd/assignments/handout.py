@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 from contextlib import ExitStack
+from functools import cache
 from pathlib import Path
 
 from minissd.assignments.blanks import blanked, definitions_of
@@ -115,13 +116,16 @@ def file_texts(assignment, new_body):
     dict of str to str
         By their names.
     """
-    texts = {}
-    for file in assignment.files:
-        parts = ["\n\n".join([f'"""{file.about.strip()}"""', *imports_of(assignment, file)])]
-        parts += kept_sources(file)
-        parts += answer_code(assignment.questions_in(file.name), new_body).values()
-        texts[file.name] = "\n\n\n".join(parts) + "\n"
-    return texts
+    return {file.name: file_text(assignment, file, new_body) for file in assignment.files}
+
+
+@cache  # marking a wrong answer asks for the right ones again and again
+def file_text(assignment, file, new_body):
+    """One of the `file_texts`."""
+    parts = ["\n\n".join([f'"""{file.about.strip()}"""', *imports_of(assignment, file)])]
+    parts += kept_sources(file)
+    parts += answer_code(assignment.questions_in(file.name), new_body).values()
+    return "\n\n\n".join(parts) + "\n"
 
 
 def kept_sources(file):

@@ -31,6 +31,7 @@ KEPT_VARIABLES = (
     *("HOME", "USERPROFILE", "XDG_CACHE_HOME", "LOCALAPPDATA", "NUMBA_CACHE_DIR"),  # where compiled code is
     *("SYSTEMROOT", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH"),
 )
+NOT_STARTED = "no process for the submission could be started"
 ONE_THREAD = ("OMP", "OPENBLAS", "MKL", "NUMBA")  # each with _NUM_THREADS
 
 # The worker's files are loaded as a package of another name, so that the library itself is not.
@@ -79,7 +80,12 @@ class WorkerProcess:
         self._work = self._job / "work"
         self._limit = settings["time_limit"]
         copy_python_files(folder, self._work)
-        self._process = self._launch()
+        try:
+            self._process = self._launch()
+        except OSError as error:  # no permission, or too many processes
+            shutil.rmtree(self._job, ignore_errors=True)
+            fix = "allow the marker to start processes"
+            raise input_error("marking", f"{NOT_STARTED}: {error}", fix) from error
         self._pool = ThreadPoolExecutor(1)  # a pipe can be waited for with a limit only in a thread
         self._reader = threading.Thread(target=_drain, args=(self._process.stderr, output), daemon=True)
         self._reader.start()
@@ -107,9 +113,8 @@ class WorkerProcess:
         except (OSError, EOFError, StillWaiting, StudentError, wire.WireError) as error:
             self.close()
             lines = f"{error}\n{output.decode(errors='replace')}".strip().splitlines() or [""]
-            problem = f"no process for the submission could be started: {lines[-1]}"
             fix = "allow it more memory, and give it only modules that exist"
-            raise input_error("marking", problem, fix) from None
+            raise input_error("marking", f"{NOT_STARTED}: {lines[-1]}", fix) from None
 
     @property
     def ended(self):

@@ -34,7 +34,8 @@ def introduction(assignment):
     """How long it takes, and what to read before."""
     hours = f"about {assignment.hours:g} hour{'s' * (assignment.hours != 1)}"
     lessons = enumeration([f"`{lesson}`" for lesson in assignment.lessons])
-    before = f" Read {lessons} first; `minissd lessons` opens them." if assignment.lessons else ""
+    them = "it" if len(assignment.lessons) == 1 else "them"
+    before = f" Read {lessons} first; `minissd lessons` opens {them}." if assignment.lessons else ""
     return fill(f"This takes {hours}.{before}", LINE_LENGTH)
 
 

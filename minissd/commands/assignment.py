@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from glob import glob
 from pathlib import Path
+from textwrap import indent
 
 from minissd.commands.arguments import add_command, positive, positive_int
 from minissd.errors import InputError
@@ -13,7 +14,7 @@ GIB = 1 << 30
 
 
 def add(commands):
-    """Add the command and its four actions to the parser."""
+    """Add the command and its five actions to the parser."""
     parser = add_command(
         commands,
         "assignment",
@@ -29,6 +30,7 @@ def add(commands):
     _add_new(actions)
     _add_grade(actions)
     _add_nbgrader(actions)
+    _add_prove(actions)
 
 
 def _add_new(actions):
@@ -48,7 +50,7 @@ def _add_grade(actions):
     add = _add_action(actions, "grade", grade, summary, examples).add_argument
     handed_in = "what was handed in: a folder or a .zip file"
     add("folders", type=Path, nargs="+", metavar="DIR", help=handed_in)
-    add("--results", type=Path, metavar="FILE", help="of one: Gradescope's results.json")
+    add("--results", type=Path, metavar="FILE", help="of one: .json for Gradescope, .xml (JUnit) for others")
     add("--output", type=Path, metavar="OUT", help=f"of a class: folder of its marks (default: {MARKS})")
     add("--question", action="append", metavar="NAME", help="only this one; may be repeated")
     add("--jobs", type=positive_int, metavar="N", help="processes (default: one per core)")
@@ -60,6 +62,11 @@ def _add_nbgrader(actions):
     summary = "write an assignment as a course folder for nbgrader"
     parser = _add_action(actions, "nbgrader", nbgrader, summary, "minissd assignment nbgrader A1 course")
     parser.add_argument("folder", type=Path, metavar="OUT", help="folder of the course")
+
+
+def _add_prove(actions):
+    summary = "prove that an assignment of your own marks what is right as right, and finds typical mistakes"
+    _add_action(actions, "prove", prove, summary, "minissd assignment prove my-assignment")
 
 
 def _add_action(actions, name, run, summary, examples):
@@ -109,6 +116,21 @@ def nbgrader(options):
     print(f"-> {write_nbgrader(load_assignment(options.assignment), options.folder)}")
 
 
+def prove(options):
+    """Mark the right answers, the handout and every typical mistake, and say what is not as it must be."""
+    from minissd.assignments.proof import trials
+
+    faults = 0
+    for trial in trials(options.assignment):
+        points = f"{trial.report.points} of {trial.report.max_points} points"
+        print(f"{points:>20}  {trial.title}", flush=True)
+        if trial.fault:
+            faults += 1
+            print(indent(trial.fault, 22 * " "))
+    if faults:
+        raise InputError(f"{options.assignment}: {faults} of these are not as they must be")
+
+
 def _matching(path):
     """What a path with ``*`` stands for, where the shell has not said it, as on Windows."""
     return [path] if path.exists() else [Path(name) for name in sorted(glob(str(path)))] or [path]
@@ -116,12 +138,12 @@ def _matching(path):
 
 def _grade_one(options, limits):
     from minissd.assignments.marking import mark
-    from minissd.assignments.report import write_json
+    from minissd.assignments.results_file import write_results
 
     report = mark(options.assignment, options.folders[0], options.question, **limits)
     print(report.text())
     if options.results:
-        write_json(options.results, report.gradescope())
+        write_results(report, options.results)
         print(f"\n-> {options.results}")
 
 

@@ -101,7 +101,7 @@ def test_a_typical_mistake_loses_points_and_is_named(assignment, question, wrong
     report = asked(assignment, reference_namespace(assignment, wrong), question.name)
     lost = [result for result in report.results if not result.passed]
     assert lost, "nothing is lost"
-    messages = "\n\n".join(result.message for result in lost)
+    messages = " ".join(" ".join(result.message for result in lost).split())  # without line breaks
     assert wrong.mistake in messages, messages
     assert wrong.hint in messages
 

@@ -256,3 +256,19 @@ def test_what_was_replaced_is_named_and_put_back(tmp_path, monkeypatch):
     assert sorted(guard.restore()) == ["numpy.exp", "numpy.linalg.norm"]
     assert np.exp is exp and np.linalg.norm([3, 4]) == 5
     assert guard.restore() == []
+
+
+def test_a_process_that_cannot_be_started_is_not_the_students_fault(tmp_path, monkeypatch):
+    def refuse(*arguments, **settings):
+        raise PermissionError(13, "Permission denied")
+
+    (tmp_path / "boxes.py").write_text("def iou(a, b): return 1\n")
+    (tmp_path / "temporary").mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "temporary"))
+    monkeypatch.setattr("subprocess.Popen", refuse)
+    with (
+        pytest.raises(InputError, match=r"could be started.*Permission denied"),
+        Submission(tmp_path, {"boxes.py": ("iou",)}) as submission,
+    ):
+        submission.call("iou", [1, 2])
+    assert list((tmp_path / "temporary").iterdir()) == []

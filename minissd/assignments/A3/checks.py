@@ -27,9 +27,9 @@ def whole_numbers(rng, *shape, dtype=float):
 @points("output_side", 2)
 def test_sides_of_ssd300(ask):
     """A 3x3 kernel with padding 1 keeps 300 at 300; fc6 (padding 6, dilation 6) keeps 19 at 19."""
+    ask("output_side", 7, 7).equals(1)
     ask("output_side", 300, 3, padding=1).equals(300)
     ask("output_side", 19, 3, padding=6, dilation=6).equals(19)
-    ask("output_side", 7, 7).equals(1)
 
 
 @points("output_side", 2)
@@ -37,14 +37,14 @@ def test_a_kernel_that_reaches_over_the_end_does_not_count(ask):
     """A 2x2 kernel with stride 2 fits 37 times on a side of 75."""
     ask("output_side", 75, 2, stride=2).equals(37)
     ask("output_side", 19, 3, stride=2, padding=1).equals(10)
-    ask("output_side", 10, 3, stride=2, dilation=2).equals(3)
+    ask("output_side", 12, 3, stride=3, dilation=3).equals(2)
 
 
 @points("output_side", 1)
 def test_a_kernel_that_does_not_fit(ask):
     """There are 0 places where the kernel is larger than the padded side."""
-    ask("output_side", 2, 3, stride=2).equals(0)
     ask("output_side", 3, 3, dilation=4).equals(0)
+    ask("output_side", 2, 3, stride=2).equals(0)
     ask("output_side", 3, 3).equals(1)
 
 
@@ -151,8 +151,9 @@ def test_zeros_are_equal(ask):
 
 @points("gradient_check", 1)
 def test_error_of_any_two_arrays(ask, rng, reference):
-    """Random arrays with two axes."""
-    a, b = rng.standard_normal((2, 3, 4))
+    """Random arrays with two axes that differ a little."""
+    a = rng.standard_normal((3, 4))
+    b = a + 0.1 * rng.standard_normal((3, 4))
     ask("relative_error", a, b).is_close(reference.relative_error(a, b))
 
 
@@ -168,31 +169,35 @@ def gradients(ask, dy, x, weight, **geometry):
 def test_two_windows_with_a_column_in_common(ask):
     """The example of the docstring: a value in two windows gets the sum of what both send back."""
     dy, x, weight = maps([1, 10]), maps([1, 2, 3], [4, 5, 6]), maps([1, 2], [3, 4])
-    dx, dweight, dbias = gradients(ask, dy, x, weight, **PLAIN)
+    dx, dweight, _ = gradients(ask, dy, x, weight, **PLAIN)
     dx.is_close(maps([1, 12, 20], [3, 34, 40]))
     dweight.is_close(maps([21, 32], [54, 65]))
-    dbias.is_close([11])
+
+
+@points("conv_backward", 2)
+def test_the_bias_was_added_everywhere(ask):
+    """The gradient of a bias is a sum over all images, rows and columns."""
+    dy = np.array([[[1.0, 2.0], [10.0, 20.0]], [[3.0, 4.0], [30.0, 40.0]]]).reshape(2, 2, 1, 2)
+    _, _, dbias = gradients(ask, dy, np.ones((2, 1, 1, 2)), np.ones((2, 1, 1, 1)), **PLAIN)
+    dbias.is_close([10, 100])
 
 
 @points("conv_backward", 3)
 def test_images_are_added_up(ask):
-    """Weight and bias take part in every image: a 1x1 kernel of 2 on two images of two values."""
-    dy, x = np.array([[1.0, 2.0], [1.0, 10.0]]), np.array([[1.0, 2.0], [3.0, 4.0]])
-    dx, dweight, dbias = gradients(ask, dy.reshape(2, 1, 1, 2), x.reshape(2, 1, 1, 2), maps([2]), **PLAIN)
+    """A weight takes part in every image: a 1x1 kernel on two images of two values."""
+    dy, x = (np.array(v).reshape(2, 1, 1, 2) for v in ([1.0, 2.0, 1.0, 10.0], [1.0, 2.0, 3.0, 4.0]))
+    _, dweight, _ = gradients(ask, dy, x, maps([2]), **PLAIN)
     dweight.is_close(maps([1 + 4 + 3 + 40]))
-    dbias.is_close([14])
-    dx.is_close(2 * dy.reshape(2, 1, 1, 2))
 
 
-@points("conv_backward", 3)
+@points("conv_backward", 2)
 def test_output_channels_are_added_up_in_dx(ask):
     """An input channel gets something back from every output channel, each through its own weight."""
     dy, x, weight = np.array([1.0, 10.0]), np.array([2.0, 3.0]), np.array([[1.0, 2.0], [3.0, 4.0]])
     arrays = dy.reshape(1, 2, 1, 1), x.reshape(1, 2, 1, 1), weight.reshape(2, 2, 1, 1)
-    dx, dweight, dbias = gradients(ask, *arrays, **PLAIN)
+    dx, dweight, _ = gradients(ask, *arrays, **PLAIN)
     dx.is_close(np.array([31, 42]).reshape(1, 2, 1, 1))
     dweight.is_close(np.array([[2, 3], [20, 30]]).reshape(2, 2, 1, 1))
-    dbias.is_close([1, 10])
 
 
 @points("conv_backward", 3)
@@ -201,7 +206,7 @@ def test_the_padding_gets_nothing(ask):
     dy, x, weight = maps([1, 2], [3, 4]), maps([5, 6], [7, 8]), maps([1, 2, 3], [4, 5, 6], [7, 8, 9])
     dx, dweight, _ = gradients(ask, dy, x, weight, stride=1, padding=1, dilation=1)
     dx.is_close(maps([23, 33], [53, 63]))
-    dweight.is_close(maps([20, 39, 18], [38, 70, 32], [16, 29, 12]))
+    dweight.is_close(maps([20, 39, 18], [38, 70, 30], [14, 23, 8]))
 
 
 @points("conv_backward", 2)
@@ -222,15 +227,16 @@ def test_dilation_on_the_way_back(ask):
     dweight.is_close(maps([10, 30], [70, 90]))
 
 
-@points("conv_backward", 4)
+@points("conv_backward", 3)
 def test_gradients_of_a_batch(ask, rng, reference):
     """Several images and channels, a map that is not square, stride, padding and dilation of 2, float32."""
     shapes = (2, 2, 3, 3), (2, 3, 5, 6), (2, 3, 3, 3)
     arrays = [whole_numbers(rng, *shape, dtype=np.float32) for shape in shapes]
     geometry = {"stride": 2, "padding": 2, "dilation": 2}
-    answers = gradients(ask, *arrays, **geometry)
-    for answer, expected in zip(answers, reference.conv_backward(*arrays, **geometry)):
-        answer.is_close(expected).has(dtype=np.float32)
+    dx, dweight, _ = gradients(ask, *arrays, **geometry)
+    expected = reference.conv_backward(*arrays, **geometry)
+    dx.is_close(expected[0]).has(dtype=np.float32)
+    dweight.is_close(expected[1]).has(dtype=np.float32)
 
 
 # -- im2col -------------------------------------------------------------------------------------------------
@@ -305,11 +311,17 @@ def pooled(ask, x, y_shape, kernel, stride, padding):
     return ask("pool_forward", x, y_shape, kernel=kernel, stride=stride, padding=padding).parts(2)
 
 
-@points("pooling", 3)
-def test_largest_values_and_where_they_stand(ask):
-    """The example of the docstring: 5 at the upper right of its window, 7 at the lower right."""
-    y, winner = pooled(ask, maps([1, 5, 2, 0], [3, 4, 0, 7]), (1, 1, 1, 2), 2, 2, 0)
+@points("pooling", 2)
+def test_largest_values(ask):
+    """Two windows of 2x2, side by side."""
+    y, _ = pooled(ask, maps([1, 5, 2, 0], [3, 4, 0, 7]), (1, 1, 1, 2), 2, 2, 0)
     y.is_close(maps([5, 7]))
+
+
+@points("pooling", 2)
+def test_where_the_largest_values_stand(ask):
+    """The example of the docstring: 5 at the upper right of its window, 7 at the lower right."""
+    _, winner = pooled(ask, maps([1, 5, 2, 0], [3, 4, 0, 7]), (1, 1, 1, 2), 2, 2, 0)
     winner.equals(maps([1, 3]))
 
 
@@ -320,24 +332,29 @@ def test_of_equal_values_the_first_wins(ask):
     winner.equals(maps([1, 0]))
 
 
-@points("pooling", 3)
+@points("pooling", 2)
 def test_the_border_never_wins(ask):
     """All values are negative, and every window of 3x3 reaches over the border."""
-    y, winner = pooled(ask, maps([-1, -2], [-3, -4], [-6, -5]), (1, 1, 2, 1), 3, 2, 1)
+    y, _ = pooled(ask, maps([-1, -2], [-3, -4], [-6, -5]), (1, 1, 2, 1), 3, 2, 1)
     y.is_close(maps([-1], [-3]))
-    winner.equals(maps([4], [1]))
+
+
+@points("pooling", 1)
+def test_places_outside_the_map_are_counted_too(ask):
+    """With padding 1 the upper left value of the map is the middle of the first window of 3x3: place 4."""
+    _, winner = pooled(ask, maps([9, 2], [3, 8], [6, 5]), (1, 1, 2, 1), 3, 2, 1)
+    winner.equals(maps([4], [2]))
 
 
 @points("pooling", 2)
 def test_the_last_window_may_be_cut(ask):
     """Three values a side, two windows of 2x2: those at the end see what is left of the map, in float32."""
     x = -np.arange(1, 10, dtype=np.float32).reshape(1, 1, 3, 3)
-    y, winner = pooled(ask, x, (1, 1, 2, 2), 2, 2, 0)
+    y, _ = pooled(ask, x, (1, 1, 2, 2), 2, 2, 0)
     y.is_close(maps([-1, -3], [-7, -9])).has(dtype=np.float32)
-    winner.equals(maps([0, 0], [0, 0]))
 
 
-@points("pooling", 3)
+@points("pooling", 2)
 def test_a_value_that_won_two_windows_gets_both_gradients(ask):
     """Windows of 2x2 with stride 1: the middle of the row wins both."""
     winner = maps([1, 0]).astype(np.uint8)
@@ -400,27 +417,24 @@ def test_normalisation_of_a_batch(ask, rng, reference):
 def test_what_makes_x_longer_changes_nothing(ask):
     """At x = (3, 4), dy = (5, 0) becomes dx = (0.64, -0.48), which is at right angles to x."""
     x, dy = (np.array(values).reshape(1, 2, 1, 1) for values in ((3.0, 4.0), (5.0, 0.0)))
-    dx, dweight = ask("l2norm_backward", dy, x, maps([5]), np.ones(2)).parts(2)
+    dx, _ = ask("l2norm_backward", dy, x, maps([5]), np.ones(2)).parts(2)
     dx.is_close(np.array([0.64, -0.48]).reshape(1, 2, 1, 1))
-    dweight.is_close([3, 0])
 
 
 @points("l2norm_backward", 2)
 def test_every_channel_has_a_factor_of_its_own(ask):
     """With the factors 10 and 5 what goes back through the norm is weighted with them, too."""
     x, dy = (np.array(values).reshape(1, 2, 1, 1) for values in ((3.0, 4.0), (1.0, 2.0)))
-    dx, dweight = ask("l2norm_backward", dy, x, maps([5]), np.array([10.0, 5.0])).parts(2)
+    dx, _ = ask("l2norm_backward", dy, x, maps([5]), np.array([10.0, 5.0])).parts(2)
     dx.is_close(np.array([0.32, -0.24]).reshape(1, 2, 1, 1))
-    dweight.is_close([0.6, 1.6])
 
 
 @points("l2norm_backward", 2)
 def test_factors_take_part_at_every_place(ask):
     """One channel, two images of two places: the gradient of the factor is the sum of all four."""
     x, dy = (np.array(v).reshape(2, 1, 1, 2) for v in ([2.0, 2.0, -2.0, 2.0], [1.0, 10.0, 100.0, 1000.0]))
-    dx, dweight = ask("l2norm_backward", dy, x, np.full((2, 1, 1, 2), 2.0), np.array([3.0])).parts(2)
+    _, dweight = ask("l2norm_backward", dy, x, np.full((2, 1, 1, 2), 2.0), np.array([3.0])).parts(2)
     dweight.is_close([911])
-    dx.is_close(np.zeros((2, 1, 1, 2)), hint="The only channel always becomes 1 or -1, whatever x is.")
 
 
 @points("l2norm_backward", 2)
