@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from minissd import matching, show, viz
+from minissd.backend import CPU, check_device
 from minissd.config import TINY
 from minissd.data import DrawnScenes, SSDAugmentation, network_input
 from minissd.files import writable_folder
@@ -48,7 +49,7 @@ class DemoResult:
     num_scenes: int
 
 
-def run(output, steps=STEPS, seed=0, progress=True):
+def run(output, steps=STEPS, seed=0, progress=True, device=CPU):
     """Run the demo.
 
     Parameters
@@ -61,6 +62,8 @@ def run(output, steps=STEPS, seed=0, progress=True):
         Of scenes, weights and augmentation.
     progress : bool
         Whether to show a progress bar.
+    device : str
+        Where to train and to evaluate, see `minissd.backend.check_device`.
 
     Returns
     -------
@@ -71,7 +74,7 @@ def run(output, steps=STEPS, seed=0, progress=True):
     InputError
         If the folder cannot be written.
     """
-    output = writable_folder(output)
+    device, output = check_device(device), writable_folder(output)
     settings = TrainSettings(
         steps=steps, seed=seed, augmentation="none", evaluate_every=0, checkpoint_every=0
     )
@@ -79,12 +82,12 @@ def run(output, steps=STEPS, seed=0, progress=True):
     scenes = DrawnScenes(length=steps * settings.batch_size, seed=2 * seed, **SCENES)  # none comes twice
     unseen = DrawnScenes(length=NUM_UNSEEN, seed=2 * seed + 1, **SCENES)
     config = dataclasses.replace(TINY, num_classes=len(scenes.class_names) + 1)
-    model = SSD(config, np.random.default_rng(seed))
+    model = SSD(config, np.random.default_rng(seed)).to(device)
     trainer = Trainer(model, scenes, settings, output / "run", None, scenes.class_names, progress)
     trainer.run()
     result = evaluate_model(model, unseen)
 
-    story = Story(output, model, unseen, max(unseen, key=_interest), seed)
+    story = Story(output, model.to(CPU), unseen, max(unseen, key=_interest), seed)
     sections = [*story.targets(), *story.network(), story.curves(trainer.rows), *story.detections(result)]
     page = output / "index.html"
     write_page(page, "SSD, step by step", INTRO, sections)

@@ -10,8 +10,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from minissd import boxes, codec
+from minissd.backend import to_cpu
 from minissd.errors import InputError
 from minissd.kernels import postprocess
+from minissd.kernels.cuda import detection as on_gpu
 from minissd.nms import nms
 from minissd.softmax import softmax
 
@@ -86,8 +88,9 @@ def detect(
 ):
     """Turn the predictions of a batch into detections (paper, section 3.7).
 
-    `detect_step_by_step` shows how and works on any arrays. NumPy arrays of float32, what a network predicts,
-    take the short cuts of `minissd.kernels.postprocess` to the same detections, unless `class_agnostic`.
+    `detect_step_by_step` shows how. Arrays of float32, what a network predicts, take the short cuts of
+    `minissd.kernels.postprocess` to the same detections, unless `class_agnostic`, and on a GPU those of
+    `minissd.kernels.cuda.detection`; what that is not made for is brought to the CPU.
 
     Parameters
     ----------
@@ -113,8 +116,8 @@ def detect(
     Returns
     -------
     list of Detections
-        One per image, of the dtype of the predictions. Of equal scores the lower class comes first, then
-        the lower prior. A prior with a logit that is NaN or inf detects nothing.
+        One per image, in NumPy arrays of the dtype of the predictions. Of equal scores the lower class comes
+        first, then the lower prior. A prior with a logit that is NaN or inf detects nothing.
 
     Raises
     ------
@@ -134,6 +137,9 @@ def detect(
     _check_shapes(loc, conf, priors_cxcywh)
     deviations = Deviations(**deviations)
     options = float(score_threshold), iou_threshold, top_k, keep_top_k, variances, deviations
+    if on_gpu.fits(loc, conf, top_k, keep_top_k, deviations):
+        return [Detections(*found) for found in on_gpu.detect(loc, conf, priors_cxcywh, *options)]
+    loc, conf, priors_cxcywh = map(to_cpu, (loc, conf, priors_cxcywh))
     if postprocess.fits(loc, conf, top_k, keep_top_k, deviations):
         return [Detections(*found) for found in postprocess.detect(loc, conf, priors_cxcywh, *options)]
     return detect_step_by_step(loc, conf, priors_cxcywh, *options)
@@ -226,7 +232,5 @@ def _check_shapes(loc, conf, priors_cxcywh):
             f"detect: {loc.shape[1]} offsets and {conf.shape[1]} class rows for {len(priors_cxcywh)} priors "
             "(were the priors made from the configuration of this model?)"
         )
-    if np.shape(priors_cxcywh)[1:] != (4,):
-        raise InputError(
-            f"priors_cxcywh: shape {np.shape(priors_cxcywh)} (give one row cx, cy, w, h per prior)"
-        )
+    if priors_cxcywh.shape[1:] != (4,):
+        raise InputError(f"priors_cxcywh: shape {priors_cxcywh.shape} (give one row cx, cy, w, h per prior)")

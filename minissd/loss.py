@@ -16,13 +16,17 @@ from minissd.backend import get_array_module
 from minissd.choice import chosen
 from minissd.errors import InputError
 from minissd.kernels import multibox
-from minissd.loss_deviations import NORMALIZATIONS, Deviations, l1, normalized_sum
+from minissd.kernels.cuda import multibox as on_gpu
+from minissd.loss_deviations import NORMALIZATIONS, Deviations, count_or, l1, normalized_sum
 from minissd.softmax import check_classes, cross_entropy_gradient, softmax, softmax_cross_entropy
 
 
 @dataclass(frozen=True)
 class MultiBoxLoss:
     """Value and gradients of the multibox loss of one batch.
+
+    For predictions on a GPU everything here lies there too. The numbers are arrays of one, which ``float``
+    reads, once the GPU has got so far.
 
     Attributes
     ----------
@@ -93,8 +97,8 @@ def multibox_loss(
     Raises
     ------
     InputError
-        If the four shapes do not belong together, a target class is no integer within 0...C-1, or a name is
-        unknown.
+        If the four shapes do not belong together, a target class is no integer within 0...C-1 (on a GPU
+        float32 predictions have a loss of NaN then), or a name is unknown.
 
     Examples
     --------
@@ -122,7 +126,7 @@ def multibox_loss(
         value=conf_value + alpha * loc_value,
         conf=conf_value,
         loc=loc_value,
-        num_pos=int(np.count_nonzero(positive)),
+        num_pos=count_or(positive, 0),
         hard_negatives=negative,
         conf_loss=conf_loss,
         dloc=dloc,
@@ -159,6 +163,8 @@ def localisation_loss(loc, loc_target, positive, divisor, alpha=1.0, loc_loss="s
     """
     xp = get_array_module(loc)
     loss_and_slope = chosen(LOC_LOSSES, loc_loss, "loc_loss", "localisation loss")
+    if on_gpu.fits(loc):
+        return on_gpu.localisation_loss(loc, loc_target, positive, divisor, alpha, loc_loss)
     matched = xp.flatnonzero(positive)  # one prior in a hundred: only these are looked at
     target = loc_target.reshape(-1, 4)[matched].astype(loc.dtype, copy=False)
     loss, slope = loss_and_slope(loc.reshape(-1, 4)[matched] - target)  # (num_pos, 4) both
@@ -187,6 +193,8 @@ def confidence_loss(conf, conf_target, conf_loss, positive, negative, divisor):
     value : float
     dconf : ndarray, (N, P, C)
     """
+    if on_gpu.fits(conf):
+        return on_gpu.confidence_loss(conf, conf_target, conf_loss, positive, negative, divisor)
     xp = get_array_module(conf)
     # A loss that is no number is counted wherever it is: nobody overlooks it.
     counted = xp.flatnonzero(positive | negative | xp.isnan(conf_loss))
@@ -197,7 +205,7 @@ def confidence_loss(conf, conf_target, conf_loss, positive, negative, divisor):
 
 
 def cross_entropy(conf, conf_target):
-    """Cross entropy of every prior; `minissd.kernels.multibox` computes it for float32.
+    """Cross entropy of every prior; for float32 `multibox` of `minissd.kernels` and its `cuda` compute it.
 
     Parameters
     ----------
@@ -212,8 +220,10 @@ def cross_entropy(conf, conf_target):
     Raises
     ------
     InputError
-        If a target is negative or not below C.
+        If a target is negative or not below C; on a GPU its loss is NaN instead.
     """
+    if on_gpu.fits(conf):
+        return on_gpu.cross_entropy(conf, conf_target)
     if not multibox.fits(conf):
         return softmax_cross_entropy(conf, conf_target)[0]
     check_classes(conf_target, conf.shape[-1])

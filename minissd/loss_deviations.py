@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from minissd.backend import get_array_module
+from minissd.backend import get_array_module, is_cuda
 
 NAN = float("nan")
 
@@ -62,19 +62,19 @@ def by_positives(positive):
     >>> by_positives(np.array([[True, False, True], [False, True, False]]))
     (3, 3)
     """
-    num_pos = max(int(np.count_nonzero(positive)), 1)
+    num_pos = count_or(positive, 1)
     return num_pos, num_pos
 
 
 def by_positives_or_nan(positive):
     """The matched priors of the batch; the loss is NaN where there are none: amdegroot's, lufficc's."""
-    num_pos = int(np.count_nonzero(positive)) or NAN
+    num_pos = count_or(positive, NAN)
     return num_pos, num_pos
 
 
 def by_coordinates(positive):
     """For localisation the mean of all 4 numbers of each box, a quarter of the paper's weight: sgrvinod's."""
-    num_pos = int(np.count_nonzero(positive)) or NAN
+    num_pos = count_or(positive, NAN)
     return num_pos, 4 * num_pos
 
 
@@ -114,6 +114,30 @@ NORMALIZATIONS = {
 }
 
 
+def count_or(positive, instead):
+    """How many priors are matched, or what to take instead of 0.
+
+    Examples
+    --------
+    >>> count_or(np.array([[True, False, True]]), 1), count_or(np.array([[False]]), 1)
+    (2, 1)
+    """
+    xp = get_array_module(positive)
+    num_pos = xp.count_nonzero(positive)
+    return xp.where(num_pos > 0, num_pos, instead) if is_cuda(positive) else int(num_pos) or instead
+
+
+def as_float(value):
+    """A number of NumPy's as Python's; one of CuPy's stays on the GPU, because reading it is waiting for it.
+
+    Examples
+    --------
+    >>> as_float(np.float64(2.5))
+    2.5
+    """
+    return value if is_cuda(value) else float(value)
+
+
 def normalized_sum(losses, rows, num_priors, divisor):
     """Sum the losses of some priors, and divide by one number or each by that of its image.
 
@@ -141,7 +165,7 @@ def normalized_sum(losses, rows, num_priors, divisor):
     >>> normalized_sum(np.array([3.0, 5.0, 4.0]), np.array([0, 1, 7]), 6, np.array([2, 4]))
     (5.0, array([0.5 , 0.5 , 0.25]))
     """
-    if np.ndim(divisor) == 0:
-        return float(losses.sum(dtype=np.float64)) / divisor, 1 / divisor
+    if getattr(divisor, "ndim", 0) == 0:
+        return as_float(losses.sum(dtype=np.float64)) / divisor, 1 / divisor
     divisor = divisor[rows // num_priors]  # (R,)
-    return float((losses.T / divisor).sum()), 1 / divisor
+    return as_float((losses.T / divisor).sum()), 1 / divisor

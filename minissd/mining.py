@@ -7,12 +7,11 @@ positives, so each image keeps the negatives of highest loss, at most three per 
 
 from __future__ import annotations
 
-import numpy as np
-
 from minissd.backend import get_array_module
 from minissd.choice import chosen
 from minissd.errors import InputError
-from minissd.kernels import mining as kernel
+from minissd.kernels import mining as compiled
+from minissd.kernels.cuda import mining as on_gpu
 
 
 def hard_negatives(conf_loss, positive, neg_pos_ratio=3, min_negatives=0, scope="image", overflow=False):
@@ -75,26 +74,26 @@ def hard_negatives(conf_loss, positive, neg_pos_ratio=3, min_negatives=0, scope=
 
 def mine_images(conf_loss, positive, negative, neg_pos_ratio, min_negatives):
     """The hardest negatives of each image."""
-    counts = []
-    for row in range(len(conf_loss)):
-        num_pos, num_neg = np.count_nonzero(positive[row]), np.count_nonzero(negative[row])
-        counts.append(min(max(int(neg_pos_ratio * num_pos), min_negatives), num_neg))
-    select = kernel.largest if kernel.fits(conf_loss) else largest
-    return select(conf_loss, negative, counts)
+    xp = get_array_module(conf_loss)
+    num_pos = xp.count_nonzero(positive, axis=1)  # (N,)
+    counts = xp.maximum((neg_pos_ratio * num_pos).astype(xp.int64), min_negatives)  # (N,)
+    faster = (module.largest for module in (compiled, on_gpu) if module.fits(conf_loss))
+    return next(faster, largest)(conf_loss, negative, counts)
 
 
 def largest(values, candidates, counts):
     """Mark the largest candidates of every row; of equal values the first.
 
-    `minissd.kernels.mining` has the same function, compiled, which does not sort.
+    `minissd.kernels.mining` has the same function, compiled, and `minissd.kernels.cuda.mining` for a GPU;
+    both do not sort.
 
     Parameters
     ----------
     values : ndarray, (N, P)
         NaN counts as the smallest.
     candidates : ndarray of bool, (N, P)
-    counts : sequence of int
-        How many to mark in each row, no more than it has candidates.
+    counts : sequence or ndarray of int, (N,)
+        How many to mark in each row; all candidates if there are no more.
 
     Returns
     -------
@@ -107,7 +106,7 @@ def largest(values, candidates, counts):
     """
     xp = get_array_module(values)
     marked = xp.zeros(values.shape, dtype=bool)
-    for n, count in enumerate(counts):
+    for n, count in enumerate(map(int, counts)):
         places = xp.flatnonzero(candidates[n])
         largest_first = xp.argsort(-values[n, places], kind="stable")
         marked[n, places[largest_first[:count]]] = True

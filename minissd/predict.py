@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 
+from minissd.backend import out_of_memory, to_device
 from minissd.conventions import convention_of
 from minissd.data import network_input
 from minissd.detect import detect
@@ -34,8 +35,9 @@ def predict(model, images, batch_size=8, **thresholds):
     with inference_mode(model):
         for start in range(0, len(images), batch_size):
             x = network_input(images[start : start + batch_size], model.config)
-            loc, conf = model.forward(x)
-            found += detect(loc, conf, model.priors_cxcywh, **options)
+            with out_of_memory(len(x)):
+                loc, conf = model.forward(to_device(x, model.device))
+                found += detect(loc, conf, model.priors_cxcywh, **options)
     return found
 
 

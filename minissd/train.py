@@ -15,11 +15,13 @@ import numpy as np
 from tqdm import tqdm
 
 from minissd import weights
-from minissd.data import BatchLoader
+from minissd.backend import CPU, out_of_memory, to_cpu, to_device
+from minissd.data import BatchLoader, on_device
 from minissd.errors import InputError, input_error
 from minissd.files import writable_folder, written_whole
 from minissd.interrupt import CtrlC, Interrupted
 from minissd.loss import multibox_loss
+from minissd.loss_readout import COLUMNS, LossReadout
 from minissd.nn import SGD
 from minissd.predict import evaluate_model
 from minissd.settings import AUGMENTATIONS, SCHEDULES, loss_options, target_options, write_settings
@@ -27,7 +29,6 @@ from minissd.targets import make_batch_targets
 
 CHECKPOINT = "checkpoint.safetensors"
 CHANGEABLE = {"evaluate_every", "checkpoint_every"}  # settings that may change when a run is resumed
-COLUMNS = ("step", "learning_rate", "loss", "conf", "loc", "num_pos", "mAP")
 
 
 class Trainer:
@@ -39,6 +40,7 @@ class Trainer:
     Parameters
     ----------
     model : SSD
+        On the device that shall train it; see its `to`.
     dataset : sequence of Sample
         What to learn from.
     settings : minissd.settings.TrainSettings
@@ -50,13 +52,16 @@ class Trainer:
         Stored with the weights; by default those of the dataset, if it has any.
     progress : bool
         Whether to show a progress bar. The mAP of each evaluation is printed in any case.
+    read_every : int
+        Steps from one reading of the losses to the next, on a GPU, which does not wait in between.
 
     Attributes
     ----------
     step : int
         Steps done.
     rows : list of dict
-        One per step, with the keys `COLUMNS`; ``mAP`` is None where nothing was evaluated.
+        One per step whose loss is read, with the keys of `minissd.loss_readout.COLUMNS`; ``mAP`` is None
+        where nothing was evaluated.
 
     Raises
     ------
@@ -64,7 +69,17 @@ class Trainer:
         If the dataset is empty, or the number of names does not fit the model.
     """
 
-    def __init__(self, model, dataset, settings, output, validation=None, class_names=None, progress=True):
+    def __init__(
+        self,
+        model,
+        dataset,
+        settings,
+        output,
+        validation=None,
+        class_names=None,
+        progress=True,
+        read_every=10,
+    ):
         self.model, self.dataset, self.settings = model, dataset, settings
         self.validation, self.progress = validation, progress
         names = getattr(dataset, "class_names", ()) if class_names is None else class_names
@@ -83,6 +98,7 @@ class Trainer:
             max_gradient_norm=settings.max_gradient_norm,
         )
         model.first_layer.needs_input_gradient = False  # nobody uses the gradient for the images
+        self.readout = LossReadout(model.config, 1 if model.device == CPU else read_every)
         self.step = 0
         self.rows: list[dict] = []
 
@@ -105,9 +121,10 @@ class Trainer:
         writable_folder(self.output)
         write_settings(self.output, self.settings, self.model.config, self.class_names)
         with CtrlC() as ctrl_c, self._batches() as batches, self._progress_bar() as bar:
-            for batch in batches if self.step < self.settings.steps else ():
-                row = self.train_step(batch)
-                bar.set_postfix_str(f"conf {row['conf']:.2f}, loc {row['loc']:.2f}", refresh=False)
+            sent = on_device(batches, self.model.device)
+            for batch in sent if self.step < self.settings.steps else ():
+                if row := self.train_step(batch):
+                    bar.set_postfix_str(f"conf {row['conf']:.2f}, loc {row['loc']:.2f}", refresh=False)
                 bar.update(len(batch))
                 self._evaluate_and_save_when_due(bar)
                 if self.step == self.settings.steps:
@@ -126,35 +143,26 @@ class Trainer:
 
         Returns
         -------
-        dict
-            The new row of `rows`.
+        dict or None
+            The last row of `rows`: this step's, where its loss is read.
         """
-        with np.errstate(over="ignore", invalid="ignore"):  # a loss that is not finite is reported below
-            loss = multibox_loss(
-                *self.model.forward(batch.images),
-                batch.loc_target,
-                batch.conf_target,
-                **loss_options(self.model.config, self.settings),
-            )
-        self._require_finite(loss, batch)
-        self.model.backward(loss.dloc, loss.dconf)
         rate = self.learning_rate(self.step)
-        self.optimizer.step(rate)
+        with out_of_memory(len(batch)):
+            loss = self._loss(batch.to(self.model.device))
+            self.rows += self.readout.add(self.step + 1, rate, loss, batch.names)  # raises for NaN
+            self.model.backward(loss.dloc, loss.dconf)
+            self.optimizer.step(rate)
         self.step += 1
-        row = dict(zip(COLUMNS, (self.step, rate, loss.value, loss.conf, loss.loc, loss.num_pos, None)))
-        self.rows.append(row)
-        return row
+        return self.rows[-1] if self.rows else None
 
-    def _require_finite(self, loss, batch):
-        """Name the pictures whose loss is no number, and what can be done about it."""
-        if np.isfinite(loss.value):
-            return
-        fix = "look at the boxes of these pictures, or lower the learning rate"
-        if loss.num_pos == 0 and np.isfinite(loss.conf_loss).all():
-            divided = f"no default box is matched, and {self.model.config.convention} divides by their number"
-            fix = f"{divided}: take larger batches, other pictures or another convention"
-        names = ", ".join(batch.names)
-        raise InputError(f"step {self.step + 1}: the loss is {loss.value} on {names} ({fix})")
+    @np.errstate(over="ignore", invalid="ignore")  # a loss that is not finite is reported when it is read
+    def _loss(self, batch):
+        return multibox_loss(
+            *self.model.forward(batch.images),
+            batch.loc_target,
+            batch.conf_target,
+            **loss_options(self.model.config, self.settings),
+        )
 
     def evaluate(self):
         """Return the model's mAP (area, IoU 0.5) on the validation set, None without one."""
@@ -172,8 +180,9 @@ class Trainer:
         """
         from minissd import viz
 
+        self.rows += self.readout.read()
         for name, parameter in self.model.params.items():
-            if not np.isfinite(parameter).all():
+            if not np.isfinite(to_cpu(parameter)).all():
                 raise InputError(f"step {self.step}: {name} is not finite (lower the learning rate)")
         weights.save(self.model, self.output / "weights.safetensors", self.class_names)
         weights.save(
@@ -213,7 +222,7 @@ class Trainer:
                 "resume with the same ones, or choose another output folder",
             )
         for name, velocity in checkpoint.state.items():
-            self.optimizer.velocity[name][...] = velocity
+            self.optimizer.velocity[name][...] = to_device(velocity, self.model.device)
         self.step, self.rows = details["step"], details["rows"]
 
     def _batches(self):
@@ -242,6 +251,7 @@ class Trainer:
         settings = self.settings
         at_end = self.step == settings.steps
         if at_end or _due(self.step, settings.evaluate_every):
+            self.rows += self.readout.read()
             self.rows[-1]["mAP"] = mean_ap = self.evaluate()
             if mean_ap is not None:
                 bar.write(f"step {self.step}: mAP {mean_ap:.4f}")

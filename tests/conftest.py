@@ -5,6 +5,8 @@ from pathlib import Path
 import hypothesis
 import numpy as np
 import pytest
+from backends import BACKENDS, CudaBackend, NumPyBackend, why_no_gpu
+from cuda_on_cpu.fixtures import pretend_cuda  # noqa: F401 (a fixture)
 from team_tools import team_of
 
 from minissd.nn.fast import team
@@ -15,6 +17,40 @@ hypothesis.settings.load_profile("minissd")
 
 REPOSITORY = Path(__file__).parents[1]
 SHARED = REPOSITORY.parent / "shared"
+
+
+def pytest_configure(config):
+    """Explain the project's marks."""
+    for mark in (
+        "gpu: needs a GPU; -m gpu runs only these",
+        "sent(*names): names of the module that the fixture `backend` sends to the backend",
+        "large: too large for a GPU that the CPU plays",
+    ):
+        config.addinivalue_line("markers", mark)
+
+
+def pytest_collection_modifyitems(config, items):
+    """Leave out what is too large, and, where there is no GPU, what needs one: one skip speaks for all."""
+    needy = [item for item in items if item.get_closest_marker("gpu")]
+    left_out = {item for item in items if item.get_closest_marker("large") and "pretend" in item.name}
+    reason = why_no_gpu() if needy else None
+    if reason:
+        needy[0].add_marker(pytest.mark.skip(reason=f"{reason}; nor do {len(needy) - 1} other tests run"))
+        left_out |= set(needy[1:])
+    config.hook.pytest_deselected(items=list(left_out))
+    items[:] = [item for item in items if item not in left_out]
+
+
+@pytest.fixture(params=BACKENDS)
+def backend(request, monkeypatch):
+    """Where to compute: `backends.NumPyBackend` or `backends.CudaBackend`; see `backends.every_backend`."""
+    if request.param == "pretend":
+        request.getfixturevalue("pretend_cuda")
+    backend = NumPyBackend() if request.param == "numpy" else CudaBackend()
+    for mark in request.node.iter_markers("sent"):
+        for name in mark.args:
+            monkeypatch.setattr(request.module, name, backend.of(getattr(request.module, name)))
+    return backend
 
 
 @pytest.fixture

@@ -20,16 +20,17 @@ ONE_PRIOR = np.array([[0.5, 0.5, 0.5, 0.5]])
 
 @pytest.fixture(params=["float64", "float32"])
 def dtype(request):
-    """Of the predictions: NumPy arrays of float32 take the compiled way, all others the readable one."""
+    """Of the predictions: arrays of float32 take the compiled way or that of the GPU, others the readable."""
     return np.dtype(request.param)
 
 
 @pytest.fixture
-def detect(dtype):
-    """`minissd.detect.detect` on predictions of this dtype."""
+def detect(dtype, backend):
+    """`minissd.detect.detect` on predictions of this dtype, on every backend."""
 
     def detect_as(loc, conf, *arguments, **options):
-        return module.detect(loc.astype(dtype), conf.astype(dtype), *arguments, **options)
+        loc, conf = (backend.send(array.astype(dtype)) for array in (loc, conf))
+        return module.detect(loc, conf, *arguments, **options)
 
     return detect_as
 
@@ -56,6 +57,7 @@ def logits_of(probabilities):
     return np.log(probabilities, out=np.full_like(probabilities, -np.inf), where=probabilities > 0)[None]
 
 
+@pytest.mark.large
 class TestOtherImplementations:
     def test_torchvision_without_clipping(self, reference, detect, precision):
         numbers, cases = reference

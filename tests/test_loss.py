@@ -6,6 +6,7 @@ from math import log
 
 import numpy as np
 import pytest
+from backends import every_backend
 from reference_numbers import LossCase, copied_numbers
 from twins import image_losses, normalized_losses, numerical_gradient, relative_error
 
@@ -22,6 +23,9 @@ from minissd.loss import (
 )
 from minissd.mining import SCOPES
 
+pytestmark = every_backend(
+    "multibox_loss", "softmax", "softmax_cross_entropy", "cross_entropy_gradient", "smooth_l1", "l1"
+)
 NUMBERS = copied_numbers("loss")
 every_case = pytest.mark.parametrize("case", range(int(NUMBERS["n_cases"])), ids=NUMBERS["case_name"])
 
@@ -312,6 +316,7 @@ class TestSlowTwin:
         assert result.dloc.dtype == result.dconf.dtype == dtype
 
 
+@pytest.mark.large
 class TestGradients:
     """Gradients against central differences of the value itself."""
 

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from backends import every_backend
 from hypothesis import given
 from hypothesis import strategies as st
 from reference_numbers import LossCase, copied_numbers, split
@@ -11,6 +12,7 @@ from minissd.errors import InputError
 from minissd.loss import softmax_cross_entropy
 from minissd.mining import SCOPES, hard_negatives
 
+pytestmark = every_backend("hard_negatives")
 NUMBERS = copied_numbers("loss")
 
 

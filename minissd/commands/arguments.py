@@ -72,6 +72,13 @@ def figure_file(text):
     return path
 
 
+def add_device_option(parser):
+    """Add ``--device``; its name is checked by `minissd.backend.check_device`."""
+    parser.add_argument(
+        "--device", default="cpu", metavar="NAME", help="cpu, or cuda, cuda:1... for a GPU (default: cpu)"
+    )
+
+
 def add_model_options(parser):
     """Add ``--weights`` and ``--model`` (random weights) as the two ways to get a model."""
     parser.add_argument("--weights", type=Path, metavar="FILE", help=WEIGHTS_HELP)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from minissd.commands.arguments import add_command, count, positive_int
+from minissd.commands.arguments import add_command, add_device_option, count, positive_int
 
 
 def add(commands):
@@ -21,6 +21,7 @@ def add(commands):
     )
     parser.add_argument("--steps", type=positive_int, metavar="N", help="training steps (default: 400)")
     parser.add_argument("--seed", type=count, default=0, metavar="N", help="of scenes, weights (default: 0)")
+    add_device_option(parser)
     parser.add_argument("--quiet", action="store_true", help="no progress bar")
 
 
@@ -30,7 +31,9 @@ def run(options):
     from minissd.interrupt import Interrupted
 
     try:
-        result = demo.run(options.output, options.steps or demo.STEPS, options.seed, not options.quiet)
+        result = demo.run(
+            options.output, options.steps or demo.STEPS, options.seed, not options.quiet, options.device
+        )
     except Interrupted:
         raise KeyboardInterrupt("stopped (minissd demo begins anew)") from None
     print(f"mAP {result.mean_ap:.4f} on {result.num_scenes} unseen scenes")

@@ -5,7 +5,13 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from minissd.commands.arguments import add_command, add_model_options, fraction, require_other_file
+from minissd.commands.arguments import (
+    add_command,
+    add_device_option,
+    add_model_options,
+    fraction,
+    require_other_file,
+)
 from minissd.errors import InputError
 
 
@@ -24,6 +30,7 @@ def add(commands):
     )
     parser.add_argument("images", type=Path, nargs="+", metavar="IMAGE", help="JPEG, PNG and others")
     add_model_options(parser)
+    add_device_option(parser)
     parser.add_argument(
         "--score",
         type=fraction,
@@ -50,16 +57,18 @@ def add(commands):
 
 def run(options):
     """Detect in each picture; draw the boxes, print them as JSON, or write the page that explains them."""
+    from minissd.backend import check_device
     from minissd.commands.arguments import read_model
     from minissd.data import image_size
 
     if options.explain:
         _require_one_image(options)
+    device = check_device(options.device)
     model, class_names = read_model(options)
     for path in options.images:
         image_size(path)  # a name that is wrong comes to light before the first picture is written
     show = _explain if options.explain else _print_json if options.json else _draw
-    show(model, class_names, options)
+    show(model.to(device), class_names, options)
 
 
 def _draw(model, class_names, options):
@@ -90,7 +99,7 @@ def _explain(model, class_names, options):
 
     (path,) = options.images
     writable_folder(options.explain)
-    seen = trace(model, read_image(path), score_threshold=_score_threshold(options))
+    seen = trace(model.to("cpu"), read_image(path), score_threshold=_score_threshold(options))
     page = write_explanation(seen, options.explain, f"{path.name}, step by step", class_names)
     print(f"{path}: {_summary(seen.detections, class_names)} -> {page}")
 

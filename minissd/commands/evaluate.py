@@ -6,7 +6,7 @@ import json
 import math
 from pathlib import Path
 
-from minissd.commands.arguments import WEIGHTS_HELP, add_command, figure_file, fraction
+from minissd.commands.arguments import WEIGHTS_HELP, add_command, add_device_option, figure_file, fraction
 from minissd.errors import InputError, input_error
 
 
@@ -41,6 +41,7 @@ def add(commands):
     parser.add_argument(
         "--curves", type=figure_file, metavar="FILE", help="draw precision-recall curves (.png)"
     )
+    add_device_option(parser)
     parser.add_argument("--strict", action="store_true", help="refuse faulty boxes instead of skipping them")
     parser.add_argument("--json", action="store_true", help="print JSON")
 
@@ -48,11 +49,13 @@ def add(commands):
 def run(options):
     """Print AP per class and mAP; for COCO the twelve numbers too."""
     from minissd import weights
+    from minissd.backend import check_device
     from minissd.data import open_dataset
     from minissd.files import writable_folder
     from minissd.predict import evaluate_model
 
     _refuse_what_coco_has_not(options)
+    device = check_device(options.device)
     if options.curves:
         writable_folder(options.curves.parent)  # better to know now than after the work
     model, class_names = weights.load_model(options.weights)
@@ -61,7 +64,7 @@ def run(options):
         raise input_error(options.weights, "holds no class names", fix)
     dataset = open_dataset(options.data, options.split, class_names=class_names, strict=options.strict)
     iou_threshold = 0.5 if options.iou_threshold is None else options.iou_threshold
-    result = evaluate_model(model, dataset, iou_threshold, options.metric)
+    result = evaluate_model(model.to(device), dataset, iou_threshold, options.metric)
     if options.curves:
         from minissd import viz
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from minissd.commands.arguments import (
     MODELS,
     add_command,
+    add_device_option,
     count,
     fraction,
     not_negative,
@@ -49,6 +50,7 @@ def add(commands):
         "train a detector on a folder in VOC or COCO format, or on drawn scenes",
         "minissd train --data VOC2007 --model tiny --output run\n"
         "minissd train --data VOC2007 --output run --resume\n"
+        "minissd train --data VOC2007 --model ssd300 --output run --device cuda\n"
         "minissd train --data coco --split train2017 --val-split val2017 --model ssd300 --output run\n"
         "minissd train --data scenes --model tiny --output run --steps 300",
     )
@@ -56,6 +58,7 @@ def add(commands):
     _add_model(parser)
     _add_start(parser)
     parser.add_argument("--output", type=Path, required=True, metavar="DIR", help="folder of the run")
+    add_device_option(parser)
     parser.add_argument("--strict", action="store_true", help="refuse faulty boxes instead of skipping them")
     parser.add_argument("--quiet", action="store_true", help="no progress bar")
     for name, (kind, meaning, default) in SETTINGS.items():
@@ -110,6 +113,7 @@ def run(options):
     import numpy as np
 
     from minissd import weights
+    from minissd.backend import check_device
     from minissd.config import CONFIGS
     from minissd.conventions import convention_named
     from minissd.models import SSD
@@ -117,12 +121,13 @@ def run(options):
     from minissd.train import Trainer
 
     _require_one_start(options)
+    device = check_device(options.device)
     given = {name: getattr(options, name) for name in SETTINGS if getattr(options, name) is not None}
     config = convention_named(options.convention).config(CONFIGS[MODELS[options.model]])
     settings = settings_for(config, **given)
     dataset, validation, class_names = _datasets(options)
     config = dataclasses.replace(config, num_classes=len(class_names) + 1)
-    model = SSD(config, np.random.default_rng(settings.seed))
+    model = SSD(config, np.random.default_rng(settings.seed)).to(device)
     trainer = Trainer(
         model, dataset, settings, options.output, validation, class_names, progress=not options.quiet
     )

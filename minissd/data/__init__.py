@@ -9,7 +9,7 @@
 `write_coco_results`    detections for COCO's program; `write_voc_results` for VOC's
 `DrawnScenes`           endless drawn pictures with exact boxes
 `SSDAugmentation`       the paper's augmentation; `mild` a gentle one; `Resize` none
-`BatchLoader`           batches, prepared in the background
+`BatchLoader`           batches, prepared in the background; `on_device` sends them to a GPU
 `read_image`            a file as RGB; `network_input` makes the network's input of it
 ======================  ==========================================================================
 """
@@ -29,6 +29,7 @@ from minissd.data.photometric import Photometric
 from minissd.data.resample import resize
 from minissd.data.sample import Sample
 from minissd.data.scenes import DrawnScenes
+from minissd.data.transfer import on_device
 from minissd.data.voc import VOCDetection
 from minissd.data.voc_results import write_voc_results
 from minissd.data.voc_write import write_voc
@@ -53,6 +54,7 @@ __all__ = [
     "image_size",
     "mild",
     "network_input",
+    "on_device",
     "open_dataset",
     "read_annotated",
     "read_coco_results",

@@ -11,14 +11,17 @@ import threading
 import weakref
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from minissd.backend import device_of, to_device
 from minissd.data.augmentation import Resize
 from minissd.data.image import network_input
 from minissd.data.sample import Sample
 from minissd.errors import input_error
+
+ARRAYS = ("images", "loc_target", "conf_target")  # of a batch: what the training computes with
 
 
 @dataclass(frozen=True)
@@ -48,6 +51,14 @@ class Batch:
 
     def __len__(self):
         return len(self.images)
+
+    def to(self, device):
+        """Return the batch with images and targets on a device, see `minissd.backend.to_device`."""
+        if device_of(self.images) == device:
+            return self
+        arrays = {name: getattr(self, name) for name in ARRAYS}
+        sent = {n: to_device(array, device) for n, array in arrays.items() if array is not None}
+        return replace(self, **sent)
 
 
 def collate(samples, config, target_fn=None):

@@ -10,6 +10,7 @@ chooses between the two:
 `multibox`          of `minissd.loss`: the softmax and its cross entropy
 `suppression`       of `minissd.nms`
 `postprocess`       of `minissd.detect`; its steps are in `softmax` and `candidates`
+`cuda`              the modules for predictions on a GPU
 ==================  ============================================================
 
 Nothing has to be read here to understand SSD; what there is to learn is why a plain step can be slow and what

@@ -36,8 +36,8 @@ def largest(values, candidates, counts):
     ----------
     values : ndarray of float32 or float64, (N, P)
     candidates : ndarray of bool, (N, P)
-    counts : sequence of int
-        How many to mark in each row, no more than it has candidates.
+    counts : sequence or ndarray of int, (N,)
+        How many to mark in each row; all candidates if there are no more.
 
     Returns
     -------

@@ -88,15 +88,12 @@ def detect(
     list of (boxes_xyxy, scores, labels, priors)
         The attributes of one `minissd.detect.Detections` per image.
     """
-    num_images, num_priors, num_classes = conf.shape
-    top_k = _limit(top_k, num_priors)
-    keep_top_k = _limit(keep_top_k, top_k * (num_classes - 1))
-    thresholds = _thresholds(score_threshold, iou_threshold, deviations)
-    rules = Rules(*thresholds, top_k, keep_top_k, *_box_rules(variances, deviations))
+    num_images, num_priors, _ = conf.shape
+    rules = rules_of(conf.shape, score_threshold, iou_threshold, top_k, keep_top_k, variances, deviations)
     # Contiguous and writable: for every other kind of array Numba would compile once more.
     predictions = Predictions(*(np.require(a, np.float32, "CAW") for a in (loc, conf, priors_cxcywh)))
     team = team_for(conf.size, FEW_LOGITS)
-    room, found = _room(team.size, *conf.shape), _room_for_detections(num_images, keep_top_k)
+    room, found = _room(team.size, *conf.shape), _room_for_detections(num_images, rules.keep_top_k)
     if num_images == 1:  # the threads share its softmax
         share_softmax(team.mailbox, predictions.conf[0], room.scores[0], room.blocks)
         team = ALONE
@@ -104,7 +101,17 @@ def detect(
     return [_detections_of(found, n, padded(num_priors)) for n in range(num_images)]
 
 
-def _limit(count, everything):
+def rules_of(sizes, score_threshold, iou_threshold, top_k, keep_top_k, variances, deviations):
+    """The `Rules` for logits of these sizes, (N, P, C)."""
+    _, num_priors, num_classes = sizes
+    top_k = limit(top_k, num_priors)
+    keep_top_k = limit(keep_top_k, top_k * (num_classes - 1))
+    thresholds = _thresholds(score_threshold, iou_threshold, deviations)
+    return Rules(*thresholds, top_k, keep_top_k, *_box_rules(variances, deviations))
+
+
+def limit(count, everything):
+    """No more than everything; None is everything."""
     return everything if count is None else min(operator.index(count), everything)
 
 
@@ -198,7 +205,7 @@ def decode(loc, priors_cxcywh, prior, rules, box_xyxy):
         log_size = loc[prior, 2 + axis] * rules.size_scale
         if log_size > rules.max_log_size:
             log_size = rules.max_log_size
-        half = size * np.float32(math.exp(log_size)) / np.float32(2)
+        half = size * np.float32(math.exp(np.float64(log_size))) / np.float32(2)  # rounded rightly everywhere
         box_xyxy[axis] = cut(center - half, rules)
         box_xyxy[2 + axis] = cut(center + half, rules)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from minissd import priors
-from minissd.backend import get_array_module
+from minissd.backend import device_of, get_array_module
 from minissd.errors import InputError
 from minissd.models.head import Head
 from minissd.models.tiny import tiny_stages
@@ -104,7 +104,8 @@ class SSD(Composite):
         Raises
         ------
         InputError
-            If the images are not of the configuration's size, or a map not of the side in ``feature_maps``.
+            If the images are not of the configuration's size or not on the model's device, or a map not of
+            the side in ``feature_maps``.
         """
         self._check_images(images)
         with self.workspace:
@@ -181,6 +182,11 @@ class SSD(Composite):
             raise InputError(
                 f"images: shape {images.shape}, but {self.config.name} takes (N, 3, {side}, {side}) "
                 "(minissd.data.network_input makes it from pictures of any size)"
+            )
+        if device_of(images) != self.device:
+            raise InputError(
+                f"images: on {device_of(images)}, but the model is on {self.device} "
+                "(minissd.backend.to_device sends them there, and model.to the model)"
             )
 
     def _check_map(self, x, name, side):

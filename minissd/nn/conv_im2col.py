@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from minissd.backend import get_array_module
+from minissd.backend import get_array_module, is_cuda
 from minissd.compilation import compiled, part
 from minissd.nn.conv_shape import output_side
 from minissd.nn.threads import in_threads, num_threads, one_blas_thread, shares
@@ -37,7 +37,7 @@ def forward(x, weight, bias, stride, padding, dilation):
             y[images, :, rows] = y_block.reshape(out_channels, -1, num_rows, width).swapaxes(0, 1)
 
     work = [block for image in blocks(y.shape, matrix.shape[1], x.dtype.itemsize) for block in image]
-    run_shares(convolve, shares(work))
+    run_shares(convolve, _shares(work, x))
     return y
 
 
@@ -61,7 +61,7 @@ def backward(dy, x, weight, stride, padding, dilation, need_dx=True):
 
     # A thread takes whole images, because the patches of neighbouring rows overlap in dx.
     work = blocks(dy.shape, matrix.shape[1], x.dtype.itemsize)
-    dmatrix = sum(run_shares(differentiate, shares(work)))
+    dmatrix = sum(run_shares(differentiate, _shares(work, x)))
     return dx, dmatrix.reshape(weight.shape), dy.sum(axis=(0, 2, 3))
 
 
@@ -71,6 +71,11 @@ def run_shares(function, pieces):
         return [function(pieces[0])]
     with one_blas_thread():
         return in_threads(function, pieces)
+
+
+def _shares(work, x):
+    """Share work out to the threads; that for a GPU, which has its own, is left in one piece."""
+    return [work] if is_cuda(x) else shares(work)
 
 
 def blocks(y_shape, column_length, itemsize):

@@ -5,13 +5,15 @@ from __future__ import annotations
 import numpy as np
 
 from minissd.errors import InputError
-from minissd.nn import conv_im2col, conv_loops
+from minissd.nn import conv_im2col, conv_loops, sums_readable
 from minissd.nn.conv_shape import output_side
+from minissd.nn.fast import sums as fast_sums
 from minissd.nn.fast.choose import AUTO, DIRECT, WINOGRAD, PackedWeights, step_by_step
-from minissd.nn.fast.layout import is_float32
-from minissd.nn.fast.sums import relu_gradient
 from minissd.nn.initialization import INITIALIZERS, initial_weights
 from minissd.nn.layer import Layer
+from minissd.nn.twins import Twins, cuda_module, is_cuda_float32
+
+SUMS = Twins(sums_readable, fast_sums, "sums")
 
 ALGORITHMS = {
     "loops": conv_loops,
@@ -162,7 +164,7 @@ class Conv2d(Layer):
 
     def _convolve(self, x, bias, relu, scale=None, pool=None):
         """Let the algorithm do as much as it can."""
-        algorithm, weight = ALGORITHMS[self.algorithm], self.params["weight"].astype(x.dtype, copy=False)
+        algorithm, weight = self._algorithm_for(x), self.params["weight"].astype(x.dtype, copy=False)
         if getattr(algorithm, "fuses", False):
             packed = None if self.training else self._packed
             return algorithm.forward(
@@ -183,11 +185,9 @@ class Conv2d(Layer):
         """
         x, y = self._recall()
         self._check_upstream(dy, self._output_shape(x))
-        algorithm, dbias = ALGORITHMS[self.algorithm], None
-        if self.relu and is_float32(dy):
-            dy, dbias = relu_gradient(dy, y)
-        elif self.relu:
-            dy = dy * (y > 0)
+        algorithm, dbias = self._algorithm_for(x), None
+        if self.relu:
+            dy, dbias = SUMS.of(dy).relu_gradient(dy, y)
         weight = self.params["weight"].astype(x.dtype, copy=False)
         needs = {}
         if getattr(algorithm, "fuses", False):
@@ -205,6 +205,12 @@ class Conv2d(Layer):
         if training:
             self._packed = PackedWeights()
         return super().train(training)
+
+    def _algorithm_for(self, x):
+        """The algorithm of this layer's name; on a GPU the one that is written for it, where there is one."""
+        if is_cuda_float32(x):
+            return cuda_module("choose").ALGORITHMS.get(self.algorithm, ALGORITHMS[self.algorithm])
+        return ALGORITHMS[self.algorithm]
 
     def _output_shape(self, x):
         """Shape of the output; raises InputError where x is no input of this layer."""

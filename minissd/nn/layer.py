@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from minissd.backend import CPU, device_of, to_device
 from minissd.errors import InputError
 
 
@@ -57,6 +58,23 @@ class Layer:
             for name, array in store.items():
                 store[name] = array.astype(dtype)
         return self
+
+    def to(self, device):
+        """Send all arrays to a device, ``"cpu"``, ``"cuda"`` or ``"cuda:1"``; returns the layer.
+
+        From then on the layer takes inputs that lie there, and computes there. An optimiser must be made
+        after this, because it follows the parameters that it was made for.
+        """
+        for store in (self.params, self.grads, self.buffers):
+            for name, array in store.items():
+                store[name] = to_device(array, device)
+        self.forget()
+        return self
+
+    @property
+    def device(self):
+        """Where the parameters are; "cpu" for a layer without any, which computes wherever its input is."""
+        return next(map(device_of, self.params.values()), CPU)
 
     def forget(self):
         """Drop what the last `forward` kept; a backward pass then needs another forward pass."""

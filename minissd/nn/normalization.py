@@ -9,8 +9,11 @@ from minissd.choice import chosen
 from minissd.nn import batchnorm_readable, l2norm_readable
 from minissd.nn.fast import batchnorm as fast_batchnorm
 from minissd.nn.fast import l2norm as fast_l2norm
-from minissd.nn.fast.layout import is_float32
 from minissd.nn.layer import Layer
+from minissd.nn.twins import Twins
+
+L2NORM = Twins(l2norm_readable, fast_l2norm, "l2norm")
+BATCHNORM = Twins(batchnorm_readable, fast_batchnorm, "batchnorm")
 
 
 class L2Norm(Layer):
@@ -61,8 +64,8 @@ class L2Norm(Layer):
         """Normalise a batch (N, C, H, W)."""
         self._check_input(x, len(self.params["weight"]))
         arguments = x, self.params["weight"], self.eps
-        if self._has_compiled_twin(x):
-            y, norm = fast_l2norm.forward(*arguments)
+        if self.guard == "inside":
+            y, norm = L2NORM.of(x).forward(*arguments)
         else:
             y, norm = l2norm_readable.forward(*arguments, self.guard)
         self._save(x, norm)
@@ -73,14 +76,11 @@ class L2Norm(Layer):
         x, norm = self._recall()
         self._check_upstream(dy, x.shape)
         arguments = dy, x, norm, self.params["weight"]
-        if self._has_compiled_twin(x):
-            dx, self.grads["weight"] = fast_l2norm.backward(*arguments)
+        if self.guard == "inside":
+            dx, self.grads["weight"] = L2NORM.of(x).backward(*arguments)
         else:
             dx, self.grads["weight"] = l2norm_readable.backward(*arguments, self.eps, self.guard)
         return dx
-
-    def _has_compiled_twin(self, x):
-        return is_float32(x) and self.guard == "inside"
 
 
 class BatchNorm2d(Layer):
@@ -123,13 +123,13 @@ class BatchNorm2d(Layer):
         """Normalise a batch (N, C, H, W)."""
         self._check_input(x, len(self.params["weight"]))
         if self.training and x.size:
-            mean, variance = _functions(x).moments(x)  # (C,) float64
+            mean, variance = BATCHNORM.of(x).moments(x)  # (C,) float64
             self._update_running(mean, variance, x.size // x.shape[1])
         else:
             mean, variance = (self.buffers[n].astype(np.float64) for n in ("running_mean", "running_var"))
         scale, shift, inverse_std = self._affine(mean, variance)
         self._save(x, mean, inverse_std)
-        return _functions(x).scale_shift(x, scale, shift, self.relu)
+        return BATCHNORM.of(x).scale_shift(x, scale, shift, self.relu)
 
     def backward(self, dy):
         r"""Return dx and fill ``grads``.
@@ -142,14 +142,14 @@ class BatchNorm2d(Layer):
         self._check_upstream(dy, x.shape)
         scale = self.params["weight"] * inverse_std
         relu = (scale, self.params["bias"] - mean * scale) if self.relu else None
-        sum_dy, sum_dy_x = _functions(x).gradient_sums(dy, x, mean, relu)  # (C,) float64
+        sum_dy, sum_dy_x = BATCHNORM.of(x).gradient_sums(dy, x, mean, relu)  # (C,) float64
         dgamma = sum_dy_x * inverse_std
         self.grads["weight"] = dgamma.astype(dy.dtype)
         self.grads["bias"] = sum_dy.astype(dy.dtype)
         count = max(x.size // x.shape[1], 1)
         x_factor = -scale * inverse_std * dgamma / count
         shift = -scale * sum_dy / count - x_factor * mean
-        return _functions(x).combine(dy, x, scale, x_factor, shift, relu)
+        return BATCHNORM.of(x).combine(dy, x, scale, x_factor, shift, relu)
 
     def inference_affine(self):
         """Scale and shift (C,) of every channel at inference, for the convolution before to take over."""
@@ -166,8 +166,3 @@ class BatchNorm2d(Layer):
         for name, value in (("running_mean", mean), ("running_var", unbiased)):
             running = self.buffers[name]
             running += (self.momentum * (value - running)).astype(running.dtype)
-
-
-def _functions(x):
-    """The module that computes on x: compiled for NumPy's float32, else readable."""
-    return fast_batchnorm if is_float32(x) else batchnorm_readable

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
 
-import numpy as np
-
-from minissd.backend import get_array_module
+from minissd.backend import get_array_module, is_cuda
+from minissd.nn import update_readable
 from minissd.nn.fast import update as fast_update
+from minissd.nn.twins import Twins
+from minissd.nn.update_readable import Update
+
+UPDATE = Twins(update_readable, fast_update, "update")
+LEAST_NORM = 1e-30  # to divide by in place of 0
 
 
 class SGD:
@@ -88,12 +91,9 @@ class SGD:
         shrink = 1.0
         if self.max_gradient_norm is not None:
             shrink = clip_factor(gradient_norm(self.model.grads), self.max_gradient_norm)
-        compiled, others = [], []
-        for name in self.model.params:
-            update = self._update(name, rate)
-            (compiled if _can_be_compiled(update) else others).append(update)
-        fast_update.descend(compiled, self.momentum, shrink)
-        descend(others, self.momentum, shrink)
+        updates = [self._update(name, rate) for name in self.model.params]
+        for functions, group in _by_functions(updates, lambda update: update[:3]):
+            functions.descend(group, self.momentum, shrink)
 
     def _update(self, name, rate):
         is_bias = name.endswith("bias")
@@ -102,43 +102,6 @@ class SGD:
         return Update(
             self.model.params[name], self.model.grads[name], self.velocity[name], rate * factor, decay
         )
-
-
-class Update(NamedTuple):
-    """What changes one parameter in one step: its gradient and velocity, and the two rates."""
-
-    parameter: np.ndarray
-    grad: np.ndarray
-    velocity: np.ndarray
-    rate: float
-    decay: float
-
-
-def descend(updates, momentum, shrink):
-    """Change parameters and velocities, in place, as `SGD` says.
-
-    `minissd.nn.fast.update` has the same function for float32, compiled.
-
-    Parameters
-    ----------
-    updates : sequence of Update
-    momentum : float
-        mu.
-    shrink : float
-        What to multiply all gradients with.
-
-    Examples
-    --------
-    >>> update = Update(np.array([20.0]), np.array([10.0]), np.array([0.0]), rate=0.1, decay=0.0)
-    >>> descend([update], momentum=0.9, shrink=1.0)
-    >>> update.parameter, update.velocity
-    (array([19.]), array([10.]))
-    """
-    for parameter, grad, velocity, rate, decay in updates:
-        velocity *= momentum
-        velocity += grad * shrink
-        velocity += parameter * decay
-        parameter -= velocity * rate
 
 
 def clip_gradients(grads, max_norm):
@@ -152,7 +115,8 @@ def clip_gradients(grads, max_norm):
     Returns
     -------
     float
-        The norm before: the root of the sum of all squares.
+        The norm before: the root of the sum of all squares. An array of no axes where the gradients are on a
+        GPU.
 
     Examples
     --------
@@ -170,18 +134,29 @@ def clip_gradients(grads, max_norm):
 
 
 def gradient_norm(grads):
-    """Root of the sum of the squares of all gradients."""
-    compiled = [grad for grad in grads.values() if fast_update.fits(grad)]
-    others = [grad for grad in grads.values() if not fast_update.fits(grad)]
-    squares = fast_update.sum_of_squares(compiled) + sum(float((grad * grad).sum()) for grad in others)
-    return math.sqrt(squares)
+    """Root of the sum of the squares of all gradients; of those on a GPU it stays there, and nobody waits."""
+    squares = sum(functions.sum_of_squares(group) for functions, group in _by_functions(grads.values()))
+    return get_array_module(squares).sqrt(squares) if is_cuda(squares) else math.sqrt(squares)
 
 
 def clip_factor(norm, max_norm):
     """What to multiply gradients of this norm with."""
+    if is_cuda(norm):
+        return (max_norm / norm.clip(min=LEAST_NORM)).clip(max=1)
     return max_norm / norm if norm > max_norm else 1.0
 
 
-def _can_be_compiled(update):
-    arrays = update.parameter, update.grad, update.velocity
-    return all(fast_update.fits(a) for a in arrays) and len({a.shape for a in arrays}) == 1
+def _by_functions(items, arrays_of=lambda array: (array,)):
+    """Pairs of a module and the items of which it can change all arrays."""
+    groups = {}
+    for item in items:
+        groups.setdefault(_functions(*arrays_of(item)), []).append(item)
+    return groups.items()
+
+
+def _functions(first, *others):
+    """The module for these arrays: the kernels are for float32 of one shape, in one piece of memory."""
+    functions = UPDATE.of(first)
+    fits = functions is not update_readable and all(functions.fits(array) for array in (first, *others))
+    same_shape = all(array.shape == first.shape for array in others)
+    return functions if fits and same_shape else update_readable

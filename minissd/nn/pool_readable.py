@@ -19,8 +19,7 @@ def pool(x, y_shape, kernel, stride, padding):
     for place in range(kernel * kernel):
         candidate = _window_slice(padded, place, y_shape, kernel, stride)
         better = candidate > y
-        y[better] = candidate[better]
-        winner[better] = place
+        y, winner = xp.where(better, candidate, y), xp.where(better, xp.uint8(place), winner)
     return y, winner
 
 

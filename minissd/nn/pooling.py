@@ -5,8 +5,10 @@ from __future__ import annotations
 from minissd.errors import InputError
 from minissd.nn import pool_readable
 from minissd.nn.fast import pool as fast_pool
-from minissd.nn.fast.layout import is_float32
 from minissd.nn.layer import Layer
+from minissd.nn.twins import Twins
+
+FUNCTIONS = Twins(pool_readable, fast_pool, "pool")
 
 
 class MaxPool2d(Layer):
@@ -65,18 +67,13 @@ class MaxPool2d(Layer):
         if min(height, width) < 1:
             raise InputError(f"MaxPool2d: input of shape {x.shape} is smaller than the window")
         shape = (*x.shape[:2], height, width)
-        fast = is_float32(x)
-        y, winner = _functions(fast).pool(x, shape, self.kernel_size, self.stride, self.padding)
-        self._save(x.shape, winner, fast)
+        y, winner = FUNCTIONS.of(x).pool(x, shape, self.kernel_size, self.stride, self.padding)
+        self._save(x.shape, winner, x.dtype)
         return y
 
     def backward(self, dy):
         """Send each gradient to the place that won its window."""
-        x_shape, winner, fast = self._recall()
+        x_shape, winner, dtype = self._recall()
         self._check_upstream(dy, winner.shape)
-        return _functions(fast).unpool(dy, winner, x_shape, self.kernel_size, self.stride, self.padding)
-
-
-def _functions(fast):
-    """The module that computes: the compiled one is for NumPy's float32."""
-    return fast_pool if fast else pool_readable
+        dy = dy.astype(dtype, copy=False)
+        return FUNCTIONS.of(dy).unpool(dy, winner, x_shape, self.kernel_size, self.stride, self.padding)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from minissd.backend import to_cpu
 from minissd.config import SSDConfig
 from minissd.errors import input_error
 from minissd.weights import safetensors_file
@@ -42,7 +43,9 @@ class Checkpoint:
 
 
 def save(model, path, class_names=(), state=None, details=None):
-    """Write a model's weights to a file; an existing one is replaced only when the new one is complete.
+    """Write a model's weights to a file, the same wherever the model is.
+
+    An existing file is replaced only when the new one is complete.
 
     Parameters
     ----------
@@ -74,7 +77,8 @@ def write(path, checkpoint):
         "class_names": list(checkpoint.class_names),
         "details": checkpoint.details,
     }
-    safetensors_file.write(path, checkpoint.arrays | state, {METADATA: json.dumps(about)})
+    arrays = {name: to_cpu(array) for name, array in (checkpoint.arrays | state).items()}
+    safetensors_file.write(path, arrays, {METADATA: json.dumps(about)})
 
 
 def is_checkpoint(file):

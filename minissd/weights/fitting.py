@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from minissd.backend import device_of, to_device
 from minissd.errors import input_error
 
 MOST_LISTED = 200  # problems that a message lists; SSD512 has 81 arrays
@@ -67,4 +68,5 @@ def put_arrays(model, arrays, path, copy=True):
     for name, array in arrays.items():
         must_copy = copy or not array.flags.writeable
         store = stores[name]
-        store[name] = array.astype(store[name].dtype, order="C", copy=must_copy)
+        fitting = array.astype(store[name].dtype, order="C", copy=must_copy)
+        store[name] = to_device(fitting, device_of(store[name]))

@@ -28,8 +28,16 @@ LAYERS = {  # each takes (N, 3, H, W)
     "block-batch-norm": lambda: ConvBlock(3, 4, 3, padding=1, batch_norm=True),
     "chain": chain,
 }
-EVERY_LAYER = pytest.mark.parametrize("make", LAYERS.values(), ids=LAYERS)
+EVERY_LAYER_HERE = pytest.mark.parametrize("make", LAYERS.values(), ids=LAYERS)
+EVERY_LAYER = pytest.mark.parametrize("make", LAYERS.values(), ids=LAYERS, indirect=True)  # on every backend
 SHAPE = (3, 3, 5, 7)
+
+
+@pytest.fixture
+def make(request, backend):
+    """A function that makes the layer of a test on a backend; the loops are for the CPU alone."""
+    loops = request.param is LAYERS["conv-loops"]
+    return request.param if loops else lambda: backend.of(request.param())
 
 
 def spread(shape, rng):
@@ -83,7 +91,7 @@ def test_float32_is_float64_rounded(make, rng):
         np.testing.assert_allclose(rounded, exact, atol=2e-4 * max(1, np.abs(exact).max()))
 
 
-@EVERY_LAYER
+@EVERY_LAYER_HERE
 def test_arguments_and_parameters_are_left_alone(make, rng):
     layer = trained(make, rng)
     x = spread(SHAPE, rng)
@@ -100,7 +108,7 @@ def test_arguments_and_parameters_are_left_alone(make, rng):
         np.testing.assert_array_equal(array, before)
 
 
-@EVERY_LAYER
+@EVERY_LAYER_HERE
 def test_arguments_that_must_not_be_written_to_are_taken(make, rng):
     layer = trained(make, rng)
     x = spread(SHAPE, rng)
@@ -194,7 +202,7 @@ def test_an_upstream_gradient_of_another_shape_is_named(make, rng):
             layer.backward(wrong)
 
 
-@EVERY_LAYER
+@EVERY_LAYER_HERE
 def test_whole_numbers_are_refused(make):
     """A weight converted to the input's dtype would be 0."""
     if make is ReLU:

@@ -4,6 +4,7 @@ import dataclasses
 
 import numpy as np
 import pytest
+from backends import every_backend
 
 from minissd.config import SSD300_VOC
 from minissd.errors import InputError
@@ -19,6 +20,7 @@ from minissd.nn import (
 )
 from minissd.nn.fast import batchnorm as batchnorm_fast
 
+pytestmark = every_backend("L2Norm", "BatchNorm2d")
 GUARDS = list(l2norm_readable.NORMS)
 
 # Implementation, as the keys of the reference end -> its guard.
@@ -113,6 +115,7 @@ def test_an_unknown_guard():
         L2Norm(3, guard="outside")
 
 
+@pytest.mark.large
 def test_the_configuration_decides_on_the_guard(rng):
     config = dataclasses.replace(SSD300_VOC, l2norm_guard="clamp", l2norm_epsilon=1e-12)
     for of_config, expected in ((SSD300_VOC, ("inside", 1e-10)), (config, ("clamp", 1e-12))):
@@ -260,6 +263,7 @@ def test_one_value_per_channel_is_normalised_to_the_bias():
     np.testing.assert_allclose(norm.buffers["running_var"], 0.9)
 
 
+@pytest.mark.large
 def test_running_statistics_are_used_and_left_alone_at_inference(rng):
     norm = batch_norm(rng)
     for _ in range(200):
@@ -292,6 +296,7 @@ def test_batch_norm_gradients(shape, rng):
 TWINS = pytest.mark.parametrize("twin", [batchnorm_fast, batchnorm_readable], ids=["fast", "readable"])
 
 
+@pytest.mark.large
 @TWINS
 @pytest.mark.parametrize("shape", [(4, 3, 17, 13), (1, 2, 1, 1), (2, 3, 40, 40)])
 @pytest.mark.parametrize("mean", [0.0, 100.0])

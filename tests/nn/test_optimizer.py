@@ -7,12 +7,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from minissd.backend import to_cpu, to_device
 from minissd.nn import SGD, Conv2d, Sequential, clip_gradients
 
 
-def holder(**arrays):
+def holder(device="cpu", **arrays):
     """Anything with params and grads is good enough for SGD."""
-    return SimpleNamespace(params=arrays, grads={name: np.zeros_like(a) for name, a in arrays.items()})
+    params = {name: to_device(array, device) for name, array in arrays.items()}
+    return SimpleNamespace(params=params, grads={name: 0 * array for name, array in params.items()})
 
 
 def test_two_steps_by_hand():
@@ -49,24 +51,25 @@ def test_caffes_biases_learn_twice_as_fast_and_do_not_decay():
     np.testing.assert_allclose(model.params["norm.bias"], 1 - 0.2 * 1.0)
 
 
-def agrees_with(numbers, i):
-    model = holder(weight=numbers[f"sgd{i}_p0"].copy())
+def agrees_with(numbers, i, device="cpu"):
+    model = holder(device, weight=numbers[f"sgd{i}_p0"].copy())
     optimizer = SGD(
         model, momentum=float(numbers["sgd_momentum"]), weight_decay=float(numbers["sgd_weight_decay"])
     )
     for step, rate in enumerate(numbers[f"sgd{i}_lr"]):
-        model.grads["weight"] = numbers[f"sgd{i}_grads"][step]
-        before = model.grads["weight"].copy()
+        grad = numbers[f"sgd{i}_grads"][step]
+        model.grads["weight"] = to_device(grad.copy(), device)
         optimizer.step(float(rate))
-        np.testing.assert_allclose(model.params["weight"], numbers[f"sgd{i}_p"][step], rtol=1e-9)
-        np.testing.assert_allclose(optimizer.velocity["weight"], numbers[f"sgd{i}_v"][step], rtol=1e-9)
-        np.testing.assert_array_equal(model.grads["weight"], before)
+        weight, velocity = to_cpu(model.params["weight"]), to_cpu(optimizer.velocity["weight"])
+        np.testing.assert_allclose(weight, numbers[f"sgd{i}_p"][step], rtol=1e-9)
+        np.testing.assert_allclose(velocity, numbers[f"sgd{i}_v"][step], rtol=1e-9)
+        np.testing.assert_array_equal(to_cpu(model.grads["weight"]), grad)
 
 
 @pytest.mark.parametrize("i", [0, 1])
-def test_agrees_with_pytorch(i, copied_numbers):
+def test_agrees_with_pytorch(i, copied_numbers, backend):
     """The second sequence changes the rate between the steps, which tells PyTorch's velocity from Caffe's."""
-    agrees_with(copied_numbers, i)
+    agrees_with(copied_numbers, i, backend.device)
 
 
 @pytest.mark.parametrize("i", [0, 1])
@@ -114,24 +117,28 @@ def test_it_goes_downhill_and_stays_float32():
     assert set(optimizer.velocity) == set(net.params)
 
 
-def test_clipping_by_hand():
+def test_clipping_by_hand(backend):
     """The norm of (3, 4) is 5: to 1 with the factor 0.2. Gradients under the bound stay."""
-    grads = {"a": np.array([3.0]), "b": np.array([[4.0]])}
-    assert clip_gradients(grads, 1.0) == pytest.approx(5)
-    np.testing.assert_allclose(grads["a"], 0.6)
-    np.testing.assert_allclose(grads["b"], 0.8)
-    assert clip_gradients(grads, 2.0) == pytest.approx(1)
-    np.testing.assert_allclose(grads["b"], 0.8)
-    assert clip_gradients({"a": np.zeros(2)}, 1.0) == 0
+    grads = {"a": backend.send(np.array([3.0])), "b": backend.send(np.array([[4.0]]))}
+    assert float(clip_gradients(grads, 1.0)) == pytest.approx(5)
+    np.testing.assert_allclose(to_cpu(grads["a"]), 0.6)
+    np.testing.assert_allclose(to_cpu(grads["b"]), 0.8)
+    assert float(clip_gradients(grads, 2.0)) == pytest.approx(1)
+    np.testing.assert_allclose(to_cpu(grads["b"]), 0.8)
+    zeros = {"a": backend.send(np.zeros(2))}
+    assert float(clip_gradients(zeros, 1.0)) == 0
+    assert not to_cpu(zeros["a"]).any()
 
 
-def test_step_clips_before_the_decay_and_leaves_grads_alone():
-    model = holder(weight=np.array([10.0, 0.0]))
-    model.grads["weight"] = np.array([30.0, 40.0])
-    optimizer = SGD(model, 0.1, momentum=0, weight_decay=0.1, max_gradient_norm=5)
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+@pytest.mark.parametrize(("max_norm", "expected"), [(5, [3 + 1, 4]), (50, [31, 40]), (500, [31, 40])])
+def test_step_clips_before_the_decay_and_leaves_grads_alone(max_norm, expected, dtype, backend):
+    model = holder(backend.device, weight=np.array([10.0, 0.0], dtype))
+    model.grads["weight"] = backend.send(np.array([30.0, 40.0], dtype))
+    optimizer = SGD(model, 0.1, momentum=0, weight_decay=0.1, max_gradient_norm=max_norm)
     optimizer.step()
-    np.testing.assert_allclose(optimizer.velocity["weight"], [3 + 1, 4])
-    np.testing.assert_array_equal(model.grads["weight"], [30, 40])
+    np.testing.assert_allclose(to_cpu(optimizer.velocity["weight"]), expected, rtol=1e-6)
+    np.testing.assert_array_equal(to_cpu(model.grads["weight"]), [30, 40])
 
 
 def test_the_optimisers_own_rate_is_used_without_an_argument():

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from backends import every_backend
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -9,6 +10,7 @@ from minissd.errors import InputError
 from minissd.nn import MaxPool2d, check_layer, pool_readable
 from minissd.nn.fast import pool as pool_fast
 
+pytestmark = every_backend("MaxPool2d")
 TWINS = pytest.mark.parametrize("twin", [pool_fast, pool_readable], ids=["fast", "readable"])
 
 
@@ -77,6 +79,7 @@ def test_of_equal_values_the_first_gets_the_gradient(twin):
     assert winner.dtype == np.uint8
 
 
+@pytest.mark.large
 @given(
     kernel=st.integers(1, 4),
     stride=st.integers(1, 4),

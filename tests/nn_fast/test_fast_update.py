@@ -7,7 +7,8 @@ import pytest
 
 from minissd.nn import SGD, clip_gradients, optimizer
 from minissd.nn.fast import update as fast
-from minissd.nn.optimizer import Update, descend, gradient_norm
+from minissd.nn.optimizer import gradient_norm
+from minissd.nn.update_readable import Update, descend
 
 SHAPES = [(1,), (15,), (16,), (3, 11), (0, 4), (8, 5, 3, 3), (), (4097,), (3 * fast.NUMBERS + 5,)]
 

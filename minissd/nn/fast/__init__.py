@@ -24,5 +24,5 @@ To be read in this order:
 =====================  ==================================================================================
 
 The slow twins that define what all of this computes are `minissd.nn.conv_loops`, `minissd.nn.conv_im2col`,
-the modules of `minissd.nn` named ``_readable`` and `minissd.nn.optimizer.descend`.
+the modules of `minissd.nn` named ``_readable``.
 """

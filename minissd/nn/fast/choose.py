@@ -96,6 +96,7 @@ class PackedWeights:
 
     def __init__(self):
         self._stamp, self._packed = None, {}
+        self.on_gpu = None  # what minissd.nn.cuda keeps
 
     def of(self, module, weight, scale=None):
         """Weights packed by ``module.pack``, times `scale`."""

@@ -31,11 +31,11 @@ def fits(array):
 
 
 def descend(updates, momentum, shrink):
-    """Change parameters and velocities; see `minissd.nn.optimizer.descend`, the readable twin.
+    """Change parameters and velocities; see `minissd.nn.update_readable`, the readable twin.
 
     Parameters
     ----------
-    updates : sequence of minissd.nn.optimizer.Update
+    updates : sequence of minissd.nn.update_readable.Update
         Their three arrays must be of one shape and such that `fits` says so.
     momentum, shrink : float
     """

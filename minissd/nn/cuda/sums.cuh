@@ -1,0 +1,27 @@
+// Sums over the threads of a block, and which numbers of a channel a block sums up.
+
+// Sum over all threads of a block, in the same order every time; all threads receive it.
+__device__ __forceinline__ double block_sum(double value) {
+  __shared__ double parts[1024];
+  __syncthreads();  // somebody may still read the parts of the sum before
+  parts[threadIdx.x] = value;
+  __syncthreads();
+  for (int half = blockDim.x / 2; half > 0; half /= 2) {
+    if (threadIdx.x < half) parts[threadIdx.x] += parts[threadIdx.x + half];
+    __syncthreads();
+  }
+  return parts[0];
+}
+
+// A block's share of the maps (images, channels, places): a run of places of one channel of one image. There are
+// `runs` of them in a map; block b has run b % runs of map b / runs.
+struct Run {
+  int image, channel, begin, end;
+  long long map;  // where the map begins
+};
+
+__device__ __forceinline__ Run run_of(unsigned block, int channels, int places, int runs) {
+  const unsigned map = block / runs, run = block % runs;
+  const int length = (places + runs - 1) / runs, begin = run * length;
+  return {int(map / channels), int(map % channels), begin, min(begin + length, places), (long long)map * places};
+}
