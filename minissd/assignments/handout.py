@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from contextlib import ExitStack
 from functools import cache
 from pathlib import Path
@@ -13,6 +14,8 @@ from minissd.assignments.library import find_definition
 from minissd.assignments.readme import readme
 from minissd.errors import input_error
 from minissd.files import written_whole
+
+CONSTANT = re.compile(r"[A-Z_]+ = ")
 
 
 def write_handout(assignment, folder):
@@ -125,7 +128,12 @@ def file_text(assignment, file, new_body):
     parts = ["\n\n".join([f'"""{file.about.strip()}"""', *imports_of(assignment, file)])]
     parts += kept_sources(file)
     parts += answer_code(assignment.questions_in(file.name), new_body).values()
-    return "\n\n\n".join(parts) + "\n"
+    return "".join(map(below, parts)).lstrip("\n") + "\n"
+
+
+def below(part):
+    """A part of a file with the empty lines above it: one above a constant, two above all else."""
+    return f"\n\n{part}" if CONSTANT.match(part) else f"\n\n\n{part}"
 
 
 def kept_sources(file):

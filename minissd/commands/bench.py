@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from minissd.commands.arguments import add_command, positive, positive_int
+from minissd.commands.arguments import add_command, add_device_option, positive, positive_int
 
 GROUPS = ("layers", "network", "training", "boxes", "evaluation", "memory", "scaling")
 RESULTS_DIFFER = 1  # exit code
@@ -19,15 +19,17 @@ def add(commands):
         "measure how fast everything is, against PyTorch, OpenCV and pycocotools where they are installed",
         "minissd bench\n"
         "minissd bench --only boxes network --output bench\n"
-        "minissd bench --only layers --batch 1 --seconds-per-row 3",
+        "minissd bench --only layers --batch 1 --seconds-per-row 3\n"
+        "minissd bench --device cuda --output bench_gpu",
     )
     parser.add_argument(
         "--only",
         nargs="+",
         choices=GROUPS,
         metavar="GROUP",
-        help=f"some of {', '.join(GROUPS)} (default: all)",
+        help=f"some of {', '.join(GROUPS)} (default: all; on a GPU the first four)",
     )
+    add_device_option(parser)
     parser.add_argument(
         "--batch",
         nargs="+",
@@ -58,7 +60,9 @@ def add(commands):
 
 def run(options):
     """Measure; the exit code is 1 if anybody's results differ from ours."""
+    from minissd.backend import check_device
     from minissd.bench import run as bench
+    from minissd.bench.device import Device
     from minissd.bench.timing import Plan
     from minissd.bench.workloads import Setting
 
@@ -66,7 +70,8 @@ def run(options):
     if not options.quick:
         least = min(options.rounds, Plan.least_rounds)
         plan = Plan(rounds=options.rounds, least_rounds=least, seconds=options.seconds_per_row)
-    rows = bench.run(options.output, options.only, Setting(tuple(options.batch)), plan)
+    setting = Setting(tuple(options.batch), Device(check_device(options.device)))
+    rows = bench.run(options.output, options.only, setting, plan)
     print(f"-> {options.output}")
     if differing := [row.name for row in rows if row.differs]:
         print(f"results differ: {', '.join(differing)}")

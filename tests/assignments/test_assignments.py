@@ -112,12 +112,10 @@ def test_every_question_lists_typical_mistakes(assignment, question):
     assert len({wrong.mistake for wrong in question.wrong}) == len(question.wrong)
 
 
-@pytest.mark.parametrize("value", [0, None, "zeros"], ids=str)
 @pytest.mark.parametrize(("assignment", "question"), QUESTIONS, ids=name_of)
-def test_a_constant_earns_next_to_nothing(assignment, question, value):
+def test_zeros_earn_next_to_nothing(assignment, question):
     def constant(*args, **kwargs):
-        arrays = [a for a in args if isinstance(a, np.ndarray)]
-        return np.zeros_like(arrays[0]) if value == "zeros" and arrays else value
+        return next((np.zeros_like(array) for array in args if isinstance(array, np.ndarray)), 0)
 
     namespace = reference_namespace(assignment) | dict.fromkeys(question.answer_names, constant)
     report = asked(assignment, namespace, question.name)

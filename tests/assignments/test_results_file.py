@@ -5,6 +5,8 @@ from xml.etree import ElementTree
 
 import pytest
 
+from minissd.assignments import assignment_names, load_assignment
+from minissd.assignments.check_list import checks_of
 from minissd.assignments.report import Report, Result
 from minissd.assignments.results_file import junit, write_results
 from minissd.errors import InputError
@@ -52,3 +54,10 @@ def test_what_cannot_be_written(name, tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(InputError, match="file"):
         write_results(REPORT, tmp_path / name)
+
+
+@pytest.mark.parametrize("name", assignment_names())
+def test_gitlab_shows_every_check(name):
+    """Of tests with the same class and name it shows the first alone."""
+    checks = [(check.question, check.summary) for check in checks_of(load_assignment(name))]
+    assert len(set(checks)) == len(checks)
