@@ -30,7 +30,7 @@ def run_python(code):
 
 
 def test_importing_the_package_loads_neither_matplotlib_nor_cupy():
-    code = "import sys, minissd, minissd.models, minissd.data, minissd.detect; print(*sys.modules)"
+    code = "import sys, minissd.models, minissd.data, minissd.detect, minissd.train; print(*sys.modules)"
     modules = run_python(code).split()
     assert "minissd.models" in modules
     assert "matplotlib" not in modules

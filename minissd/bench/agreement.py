@@ -6,6 +6,8 @@ import math
 
 import numpy as np
 
+from minissd.backend import to_cpu
+
 
 def largest_difference(expected, found):
     """How far two results are apart where they are farthest apart.
@@ -13,7 +15,7 @@ def largest_difference(expected, found):
     Parameters
     ----------
     expected, found : dict of str to array
-        Results by name.
+        Results by name; NumPy's or CuPy's.
 
     Returns
     -------
@@ -31,7 +33,7 @@ def largest_difference(expected, found):
     """
     if expected.keys() != found.keys():
         return math.inf
-    pairs = [(np.asarray(expected[name]), np.asarray(found[name])) for name in expected]
+    pairs = [[np.asarray(to_cpu(results[name])) for results in (expected, found)] for name in expected]
     return max((_difference(*pair) for pair in pairs), default=0.0)
 
 

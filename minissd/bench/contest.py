@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 
 from minissd.bench.agreement import largest_difference
+from minissd.bench.device import PROCESSOR, Device
 from minissd.bench.row import Row
-from minissd.bench.timing import Contender, Plan, Spread, best_of, interleaved
+from minissd.bench.timing import PROVING_ROUNDS, Contender, Plan, Spread, best_of, interleaved
 
 
 @dataclass(frozen=True)
@@ -22,18 +23,37 @@ class Contest:
         Those that are installed; the best one counts.
     tolerance : float
         How far the results may be apart, see `minissd.bench.agreement`.
-    operations : int, optional
+    operations, traffic : int, optional
         See `minissd.bench.row.Row`.
     calls, pause : optional
         Instead of the plan's, see `minissd.bench.timing.Plan`.
+    device : Device
+        Where ours and the peers compute.
+    references : dict of Device to Contender
+        Our own program elsewhere: its results must agree too, and it is timed shortly, apart from the others.
     """
 
     ours: Contender
     peers: tuple[Contender, ...] | list[Contender] = ()
     tolerance: float = 0.0
     operations: int | None = None
+    traffic: int | None = None
     calls: int | None = None
     pause: float | None = None
+    device: Device = PROCESSOR
+    references: Mapping[Device, Contender] = field(default_factory=dict)
+
+    @classmethod
+    def on(cls, device, ours, peers, tolerance=0.0, **options):
+        """Build the contest on a device, where ``ours(device)`` makes our program for any device."""
+        return cls(
+            ours(device),
+            peers,
+            device.tolerance(tolerance),
+            **options,
+            device=device,
+            references={other: ours(other) for other in device.references()},
+        )
 
 
 @dataclass(frozen=True)
@@ -67,7 +87,7 @@ def against_peers(prepare):
     return measure
 
 
-def hold(contest, work, plan, clock=time.perf_counter, sleep=time.sleep):
+def hold(contest, work, plan, clock=None, sleep=time.sleep):
     """Compare the results of a contest's programs, then time them.
 
     Parameters
@@ -76,42 +96,61 @@ def hold(contest, work, plan, clock=time.perf_counter, sleep=time.sleep):
     work : Work
         Which row it is.
     plan : Plan
-    clock, sleep
-        See `minissd.bench.timing.interleaved`.
+    clock, sleep : optional
+        See `minissd.bench.timing.interleaved`; by default the clock of the contest's device.
 
     Returns
     -------
     Row
         Without any time if somebody's results differ by more than the tolerance.
     """
-    error, culprit = _compare(contest)
-    if error is not None and not error <= contest.tolerance:
-        problem = f"largest error {error:.2g} against {culprit}, tolerance {contest.tolerance:g}"
-        return Row(
+    with contest.device.settings():
+        error, culprit = _compare(contest)
+        row = Row(
             work.group,
             work.name,
             largest_error=error,
             tolerance=contest.tolerance,
-            note=f"results differ ({problem})",
+            precision=contest.device.precision,
         )
-    changes = {"calls": contest.calls, "pause": contest.pause}
-    plan = replace(plan, **{field: value for field, value in changes.items() if value is not None})
-    rivals = [peer.name for peer in contest.peers]
-    times = interleaved([contest.ours, *contest.peers], plan, clock, sleep, rivals)
-    spreads = {contender: Spread.of(values) for contender, values in times.items()}
-    best = best_of({name: times[name] for name in rivals})
-    return Row(
-        work.group,
-        work.name,
+        if row.differs:
+            problem = f"largest error {error:.2g} against {culprit}, tolerance {contest.tolerance:g}"
+            return replace(row, note=f"results differ ({problem})")
+        times = _race(contest, plan, clock or contest.device.clock(), sleep)
+    spreads = {name: Spread.of(values) for name, values in times.items()}
+    best = best_of({peer.name: times[peer.name] for peer in contest.peers})
+    elsewhere = _time_references(contest, plan, sleep)
+    return replace(
+        row,
         ours=spreads[contest.ours.name],
         peer=spreads.get(best),
         peer_name=best or "",
         operations=contest.operations,
-        largest_error=error,
-        tolerance=contest.tolerance,
-        medians={contender: spread.median for contender, spread in spreads.items()},
+        traffic=contest.traffic,
+        medians={name: spread.median for name, spread in (spreads | elsewhere).items()},
+        note=", ".join(
+            f"{spread.median / spreads[contest.ours.name].median:.3g} x as fast as {name}"
+            for name, spread in elsewhere.items()
+        ),
         place=work.place,
     )
+
+
+def _race(contest, plan, clock, sleep):
+    changes = {"calls": contest.calls, "pause": contest.pause}
+    plan = replace(plan, **{field: value for field, value in changes.items() if value is not None})
+    rivals = [peer.name for peer in contest.peers]
+    return interleaved([contest.ours, *contest.peers], plan, clock, sleep, rivals)
+
+
+def _time_references(contest, plan, sleep):
+    """Each by the clock of its own device. They may be a hundred times slower: the others shall not wait."""
+    plan, found = replace(plan, rounds=PROVING_ROUNDS), {}
+    for device, contender in contest.references.items():
+        with device.settings():
+            (values,) = interleaved([contender], plan, device.clock(), sleep).values()
+        found[device.reference_name] = Spread.of(values)
+    return found
 
 
 def _compare(contest):
@@ -119,8 +158,10 @@ def _compare(contest):
     expected = contest.ours.arrays(contest.ours.run())
     if contest.ours.without:
         contest.ours.without()
-    errors = {}
-    for peer in contest.peers:
-        errors[peer.name] = largest_difference(expected, peer.arrays(peer.run()))
+    errors = {peer.name: largest_difference(expected, peer.arrays(peer.run())) for peer in contest.peers}
+    for device, contender in contest.references.items():
+        with device.settings():
+            found = contender.arrays(contender.run())
+        errors[device.reference_name] = largest_difference(expected, found)
     culprit = max(errors, key=errors.get, default=None)
     return errors.get(culprit), culprit

@@ -12,6 +12,7 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 import minissd
+from minissd import backend
 from minissd.bench import peers
 from minissd.nn.threads import num_threads
 
@@ -20,12 +21,18 @@ BUSY = 0.5  # programs that want a core, on average over the last minute
 LIBRARIES = {"NumPy": "numpy", "Numba": "numba"}
 
 
-def describe():
-    """Say in one line which machine and which versions the numbers are from."""
+def describe(device):
+    """Say in one line which machine and which versions the numbers are from.
+
+    Parameters
+    ----------
+    device : minissd.bench.device.Device
+    """
     threads = num_threads()
     libraries = [f"{name} {metadata.version(package)}" for name, package in LIBRARIES.items()]
     return ", ".join(
         [
+            *(gpu_names(device.name) if device.on_gpu else []),
             f"{cpu_name()} ({threads} thread{'' if threads == 1 else 's'})",
             platform.system(),
             f"Python {platform.python_version()}",
@@ -40,6 +47,19 @@ def warnings():
     """Say what will make the numbers rough."""
     load = os.getloadavg()[0] if hasattr(os, "getloadavg") else 0.0
     return [f"the machine is busy (load {load:.1f}): the numbers will be rough"] if load > BUSY else []
+
+
+def gpu_names(name):
+    """Name of a GPU, what it has, and the versions of what runs it."""
+    cupy = backend.cuda()
+    properties = cupy.cuda.runtime.getDeviceProperties(int(name.partition(":")[2]))
+    versions = {"CUDA": cupy.cuda.runtime.runtimeGetVersion(), "driver": cupy.cuda.runtime.driverGetVersion()}
+    return [
+        f"{properties['name'].decode()} ({properties['multiProcessorCount']} multiprocessors, "
+        f"{properties['totalGlobalMem'] / backend.GIB:.0f} GiB)",
+        *(f"{what} {number // 1000}.{number % 1000 // 10}" for what, number in versions.items()),
+        f"CuPy {cupy.__version__}",
+    ]
 
 
 def cpu_name(cpuinfo=Path("/proc/cpuinfo")):

@@ -49,6 +49,11 @@ class Convolution:
         """
         return 2 * math.prod(self.y_shape) * math.prod(self.weight_shape[1:])
 
+    @property
+    def traffic(self):
+        """Bytes of input, weight and output in float32; each of the two gradients moves as many."""
+        return 4 * sum(map(math.prod, (self.x_shape, self.weight_shape, self.y_shape)))
+
 
 def convolutions(model, batch_size):
     """List the convolutions of an SSD in the order in which they are computed.
@@ -88,6 +93,11 @@ def convolutions(model, batch_size):
 def forward_operations(model, batch_size):
     """Operations of the convolutions in one forward pass."""
     return sum(convolution.operations for convolution in convolutions(model, batch_size))
+
+
+def forward_traffic(model, batch_size):
+    """Bytes that the convolutions of one forward pass read and write, each by itself."""
+    return sum(convolution.traffic for convolution in convolutions(model, batch_size))
 
 
 def training_operations(model, batch_size):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+from contextlib import contextmanager
 from functools import cache
 from importlib import metadata
 
@@ -17,10 +18,10 @@ INSTALL = "pip install 'minissd[peers]'"
 
 @cache
 def find(module):
-    """Return one of the modules of `PEERS`, None where it is not installed or cannot be loaded."""
+    """Return a module of `PEERS`, or torchvision; None where it is not installed or cannot be loaded."""
     try:
         return importlib.import_module(module)
-    except (ImportError, OSError):  # OSError: a library that the module is linked with is missing
+    except (ImportError, OSError, RuntimeError):  # or a library that it is linked with is another or missing
         return None
 
 
@@ -30,6 +31,25 @@ def set_num_threads(threads):
         torch.set_num_threads(threads)
     if cv2 := find("cv2"):
         cv2.setNumThreads(threads)
+
+
+@contextmanager
+def tf32(allowed):
+    """Within this block PyTorch may round the factors of products on a GPU to TF32, or may not.
+
+    In any case it looks for the best of cuDNN's algorithms.
+    """
+    backends = require("torch").backends
+    backends.cudnn.benchmark = True
+    switches = backends.cudnn, backends.cuda.matmul
+    before = [switch.allow_tf32 for switch in switches]
+    try:
+        for switch in switches:
+            switch.allow_tf32 = allowed
+        yield
+    finally:
+        for switch, was_allowed in zip(switches, before):
+            switch.allow_tf32 = was_allowed
 
 
 def require(module):

@@ -21,28 +21,35 @@ COLUMNS = (
     "ratio",
     "gflops",
     "share_of_matrix_product",
+    "gbytes_per_second",
+    "share_of_copy",
+    "precision",
     "largest_error",
     "tolerance",
     "medians",
     "note",
     "machine",
 )
+FIELDS = (  # of a row, which the file holds as they are
+    *("group", "name", "unit", "peer_name", "ratio", "gflops", "precision"),
+    *("largest_error", "tolerance", "note"),
+)
 NAME_WIDTH, PEER_WIDTH = 52, 26
 HEADER = (
     f"{'':{NAME_WIDTH}} {'minissd':>9} {'':5}  {'best peer':>9} {'':5} {'':{PEER_WIDTH}} "
-    f"{'ratio':>6} {'GFLOP/s':>8} {'of sgemm':>8}"
+    f"{'ratio':>6} {'GFLOP/s':>8} {'of sgemm':>8} {'GB/s':>6} {'of copy':>8}"
 )
 NOTHING = "-"
 
 
-def table_line(row, peak_gflops):
+def table_line(row, roofs):
     """One line of the console's table.
 
     Parameters
     ----------
     row : minissd.bench.row.Row
-    peak_gflops : float
-        Of the machine's matrix product.
+    roofs : minissd.bench.roofs.Roofs
+        Of the device.
 
     Returns
     -------
@@ -51,16 +58,16 @@ def table_line(row, peak_gflops):
     name = f"  {row.name}"
     if row.differs:
         return f"{name:{NAME_WIDTH}} {row.note}"
-    gflops = row.gflops
     columns = (
         f"{name:{NAME_WIDTH}} {_measured(row.ours, row.unit)}  {_measured(row.peer, row.unit)} "
-        f"{row.peer_name:{PEER_WIDTH}} {_number(row.ratio, '.2f'):>6} {_number(gflops, '.0f'):>8} "
-        f"{_number(gflops and gflops / peak_gflops, '.0%'):>8}"
+        f"{row.peer_name:{PEER_WIDTH}} {_number(row.ratio, '.2f'):>6} {_number(row.gflops, '.0f'):>8} "
+        f"{_number(_share(row.gflops, roofs.gflops.get(row.precision)), '.0%'):>8} "
+        f"{_number(row.gbytes, '.0f'):>6} {_number(_share(row.gbytes, roofs.gbytes), '.0%'):>8}"
     )
     return f"{columns}  {row.note}".rstrip()
 
 
-def write_csv(path, rows, machine, peak_gflops):
+def write_csv(path, rows, machine, roofs):
     """Write all rows as a CSV file with the columns `COLUMNS`; what is not known is left empty.
 
     Parameters
@@ -69,20 +76,20 @@ def write_csv(path, rows, machine, peak_gflops):
     rows : sequence of Row
     machine : str
         Repeated in every row, so that rows of several machines can be put together.
-    peak_gflops : float
+    roofs : minissd.bench.roofs.Roofs
     """
     with written_whole(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, COLUMNS, restval="")
         writer.writeheader()
         for row in rows:
-            writer.writerow(_values(row, peak_gflops) | {"machine": machine})
+            writer.writerow(_values(row, roofs) | {"machine": machine})
 
 
-def _values(row, peak_gflops):
-    gflops = row.gflops
-    fields = ("group", "name", "unit", "peer_name", "ratio", "gflops", "largest_error", "tolerance", "note")
-    values = {field: getattr(row, field) for field in fields}
-    values["share_of_matrix_product"] = gflops and gflops / peak_gflops
+def _values(row, roofs):
+    values = {field: getattr(row, field) for field in FIELDS}
+    values["share_of_matrix_product"] = _share(row.gflops, roofs.gflops.get(row.precision))
+    values["gbytes_per_second"] = row.gbytes
+    values["share_of_copy"] = _share(row.gbytes, roofs.gbytes)
     values["medians"] = "; ".join(f"{name} {value:.6g}" for name, value in row.medians.items())
     for side in ("ours", "peer"):
         if spread := getattr(row, side):
@@ -114,6 +121,10 @@ def amount(value, unit):
         if value * factor >= 1:
             return f"{value * factor:.3g} {name}"
     return f"{value * 1e6:.3g} µs"
+
+
+def _share(value, roof):
+    return None if value is None or roof is None else value / roof
 
 
 def _number(value, form):

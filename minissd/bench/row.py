@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from minissd.bench.device import FLOAT32
 from minissd.bench.timing import Spread
 
 
@@ -23,6 +24,10 @@ class Row:
         ``"s"`` or ``"MB"``, of `ours` and `peer`.
     operations : int, optional
         Floating-point operations of the direct method, by the shapes alone.
+    traffic : int, optional
+        Bytes that must be read and written at least, by the shapes alone.
+    precision : str
+        Of matrix products, see `minissd.bench.device`.
     largest_error, tolerance : float, optional
         Of the results against those of the peers, see `minissd.bench.agreement`.
     medians : dict of str to float
@@ -39,6 +44,8 @@ class Row:
     peer_name: str = ""
     unit: str = "s"
     operations: int | None = None
+    traffic: int | None = None
+    precision: str = FLOAT32
     largest_error: float | None = None
     tolerance: float | None = None
     medians: dict[str, float] = field(default_factory=dict)
@@ -60,6 +67,14 @@ class Row:
     @property
     def gflops(self) -> float | None:
         """Effective speed: 10^9 operations of the direct method per second, however few were really done."""
-        if self.operations is None or self.ours is None or self.ours.median <= 0:
+        return self._per_second(self.operations)
+
+    @property
+    def gbytes(self) -> float | None:
+        """Effective speed of the memory: 10^9 bytes of the least traffic per second."""
+        return self._per_second(self.traffic)
+
+    def _per_second(self, amount):
+        if amount is None or self.ours is None or self.ours.median <= 0:
             return None
-        return self.operations / self.ours.median / 1e9
+        return amount / self.ours.median / 1e9

@@ -33,7 +33,7 @@ def match_loop(gt_xyxy, priors_xyxy, iou_threshold=0.5):
 def match_vectorised(gt_xyxy, priors_xyxy, iou_threshold=0.5):
     """Force all ground truths at once; also for a batch (N, G, 4), which gives (N, P)."""
     matched_gt, best_prior = _over_threshold(gt_xyxy, priors_xyxy, iou_threshold)
-    numbers = torch.arange(gt_xyxy.shape[-2]).expand_as(best_prior)
+    numbers = torch.arange(gt_xyxy.shape[-2], device=gt_xyxy.device).expand_as(best_prior)
     return matched_gt.scatter_(-1, best_prior, numbers)
 
 
@@ -51,7 +51,7 @@ def mine_topk(conf_loss, positive, neg_pos_ratio=3):
     wanted = _number_wanted(positive, neg_pos_ratio)
     longest = int(wanted.max())
     hardest = conf_loss.masked_fill(positive, -torch.inf).topk(longest, dim=1).indices
-    within = torch.arange(longest) < wanted[:, None]
+    within = torch.arange(longest, device=wanted.device) < wanted[:, None]
     return torch.zeros_like(positive).scatter_(1, hardest, within)
 
 
@@ -72,10 +72,10 @@ SCORE_THRESHOLD, IOU_THRESHOLD, TOP_K, KEEP_TOP_K = 0.01, 0.45, 400, 200
 
 
 def decode(loc, priors_cxcywh, variances):
-    """Offsets (P, 4) to corners (P, 4)."""
-    center = priors_cxcywh[:, :2] + loc[:, :2] * variances[0] * priors_cxcywh[:, 2:]
-    size = priors_cxcywh[:, 2:] * torch.exp(loc[:, 2:] * variances[1])
-    return torch.cat([center - size / 2, center + size / 2], dim=1)
+    """Offsets (..., P, 4) to corners (..., P, 4)."""
+    center = priors_cxcywh[:, :2] + loc[..., :2] * variances[0] * priors_cxcywh[:, 2:]
+    size = priors_cxcywh[:, 2:] * torch.exp(loc[..., 2:] * variances[1])
+    return torch.cat([center - size / 2, center + size / 2], dim=-1)
 
 
 def detect(loc, conf, priors_cxcywh, variances, suppress):
@@ -122,6 +122,11 @@ def suppress_together(boxes_xyxy, scores, labels):
     return order[_greedy(apart[order])]
 
 
+def suppress_torchvision(boxes_xyxy, scores, labels):
+    """All classes at once, by torchvision's compiled program."""
+    return peers.require("torchvision").ops.batched_nms(boxes_xyxy, scores, labels, IOU_THRESHOLD)
+
+
 def suppress_opencv(boxes_xyxy, scores, labels):
     """One class after the other, each by OpenCV."""
     cv2 = peers.require("cv2")
@@ -137,9 +142,80 @@ def suppress_opencv(boxes_xyxy, scores, labels):
 
 def _greedy(boxes_xyxy):
     """Which of the boxes, best first, are kept; the rows of the mask are walked in NumPy, which is faster."""
-    over = (iou(boxes_xyxy, boxes_xyxy) > IOU_THRESHOLD).numpy()
+    over = (iou(boxes_xyxy, boxes_xyxy) > IOU_THRESHOLD).cpu().numpy()
     suppressed = torch.zeros(len(over), dtype=torch.bool).numpy()
     for row in range(len(over)):
         if not suppressed[row]:
             suppressed[row + 1 :] |= over[row, row + 1 :]
-    return torch.from_numpy(~suppressed)
+    return torch.from_numpy(~suppressed).to(boxes_xyxy.device)
+
+
+# -- post-processing of a batch, on a GPU --------------------------------------------------------------------
+
+
+def detect_each(loc, conf, priors_cxcywh, variances, suppress):
+    """`detect` for one image after the other; the result goes to the processor.
+
+    Returns
+    -------
+    list of (boxes_xyxy, scores, labels, priors)
+    """
+    found = [detect(*of_image, priors_cxcywh, variances, suppress) for of_image in zip(loc, conf)]
+    return [tuple(tensor.cpu() for tensor in of_image) for of_image in found]
+
+
+def detect_together(loc, conf, priors_cxcywh, variances):
+    """The same without a loop: all classes of all images of a batch at once."""
+    scores = conf.softmax(dim=2)[..., 1:].transpose(1, 2)  # (N, C - 1, P)
+    boxes_xyxy = decode(loc, priors_cxcywh, variances)
+    best, priors, kept = nms_together(scores, boxes_xyxy)  # (N, C - 1, K)
+    best = best.masked_fill(~kept, 0).flatten(1)
+    scores, places = best.topk(min(KEEP_TOP_K, best.shape[1]), dim=1)  # (N, D)
+    labels, priors = places // kept.shape[2] + 1, priors.flatten(1).gather(1, places)
+    boxes_xyxy = boxes_xyxy.gather(1, priors[..., None].expand(-1, -1, 4))
+    found = [tensor.cpu() for tensor in (boxes_xyxy, scores, labels, priors)]
+    counts = (found[1] > 0).sum(dim=1).tolist()
+    return [tuple(tensor[n, :count] for tensor in found) for n, count in enumerate(counts)]
+
+
+def nms_each(scores, boxes_xyxy, suppress):
+    """The candidates and the survivors of each class, suppressed image by image; as `nms_together`."""
+    best, priors = scores.topk(min(TOP_K, scores.shape[2]), dim=2)
+    kept = torch.zeros_like(best, dtype=torch.bool)
+    for n, candidates in enumerate(best > SCORE_THRESHOLD):
+        column, k = candidates.nonzero(as_tuple=True)
+        rows = suppress(boxes_xyxy[n, priors[n, column, k]], best[n, column, k], column)
+        kept[n, column[rows], k[rows]] = True
+    return best, priors, kept
+
+
+def nms_together(scores, boxes_xyxy):
+    """The candidates and the survivors of each class of each image.
+
+    Parameters
+    ----------
+    scores : tensor, (N, C - 1, P)
+    boxes_xyxy : tensor, (N, P, 4)
+
+    Returns
+    -------
+    best, priors, kept : tensor, (N, C - 1, K)
+        The best scores of each class, whose they are, and whether they survive.
+    """
+    best, priors = scores.topk(min(TOP_K, scores.shape[2]), dim=2)
+    images = torch.arange(len(boxes_xyxy), device=boxes_xyxy.device)[:, None, None]
+    return best, priors, (best > SCORE_THRESHOLD) & _survivors(boxes_xyxy[images, priors])
+
+
+def _survivors(boxes_xyxy):
+    """Which of the boxes (..., K, 4), best first, survive: (..., K).
+
+    Whoever is suppressed suppresses nobody. With everyone as survivor at first, each round is right for one
+    more link of the longest chain of boxes that suppress each other.
+    """
+    over = (iou(boxes_xyxy, boxes_xyxy) > IOU_THRESHOLD).triu(diagonal=1)
+    kept = torch.ones_like(over[..., 0])
+    while True:
+        before, kept = kept, ~(over & kept[..., None]).any(dim=-2)
+        if torch.equal(before, kept):
+            return kept

@@ -6,7 +6,7 @@ from functools import partial
 
 from minissd.bench import peers
 from minissd.bench.timing import Contender
-from minissd.bench.torch_ssd import LAYOUTS
+from minissd.bench.torch_ssd import LAYOUTS, as_input, as_tensor
 
 torch = peers.require("torch")
 
@@ -14,7 +14,7 @@ torch = peers.require("torch")
 GRADIENTS = {"data gradient": [True, False, False], "weight gradient": [False, True, True]}
 
 
-def contenders(x, dy, conv, which):
+def contenders(x, dy, conv, which, device):
     """Return one contender per layout.
 
     Parameters
@@ -25,19 +25,19 @@ def contenders(x, dy, conv, which):
         Whose weights are used.
     which : str
         ``"forward"`` or a key of `GRADIENTS`.
+    device : minissd.bench.device.Device
+        The arrays are NumPy's in any case.
     """
-    return [_contender(name, layout, x, dy, conv, which) for name, layout in LAYOUTS.items()]
+    return [_contender(name, x, dy, conv, which, device) for name in LAYOUTS]
 
 
-def _contender(name, layout, x, dy, conv, which):
-    x, dy, weight = (
-        torch.from_numpy(array).contiguous(memory_format=layout) for array in (x, dy, conv.params["weight"])
-    )
-    bias = torch.from_numpy(conv.params["bias"]) if "bias" in conv.params else None
+def _contender(name, x, dy, conv, which, device):
+    x, dy, weight = (as_input(array, name, device) for array in (x, dy, conv.params["weight"]))
+    bias = as_tensor(conv.params["bias"], device) if "bias" in conv.params else None
     stride, padding, dilation = conv.geometry
     if which == "forward":
         run = torch.no_grad()(partial(torch.nn.functional.conv2d, x, weight, bias, stride, padding, dilation))
-        return Contender(name, run, lambda y: {"y": y.numpy()})
+        return Contender(name, run, lambda y: {"y": y.cpu().numpy()})
     mask = [*GRADIENTS[which][:2], GRADIENTS[which][2] and bias is not None]
     pairs = [[value] * 2 for value in (stride, padding, dilation)]
     run = partial(
@@ -48,4 +48,4 @@ def _contender(name, layout, x, dy, conv, which):
 
 def _gradients(results):
     named = zip(("dx", "weight", "bias"), results)
-    return {name: gradient.numpy() for name, gradient in named if gradient is not None}
+    return {name: gradient.cpu().numpy() for name, gradient in named if gradient is not None}

@@ -9,6 +9,7 @@ from __future__ import annotations
 from types import SimpleNamespace
 
 from minissd.bench import peers
+from minissd.bench.device import PROCESSOR
 from minissd.bench.torch_boxes import mine_topk
 from minissd.config import CONFIGS
 
@@ -80,7 +81,7 @@ def _layer(kind, *arguments):
     return L2Norm(*arguments)
 
 
-def twin(blueprint, arrays, layout):
+def twin(blueprint, arrays, layout, device=PROCESSOR):
     """Make the twin of a network with its weights.
 
     Parameters
@@ -91,6 +92,7 @@ def twin(blueprint, arrays, layout):
         `minissd.bench.blueprint.weights_in_order`.
     layout : str
         A name in `LAYOUTS`.
+    device : minissd.bench.device.Device
 
     Returns
     -------
@@ -101,7 +103,7 @@ def twin(blueprint, arrays, layout):
     with torch.no_grad():
         for tensor, array in zip([*network.parameters(), *buffers], arrays, strict=True):
             tensor.copy_(torch.from_numpy(array.copy()))
-    return network.to(memory_format=LAYOUTS[layout])
+    return network.to(device.name, memory_format=LAYOUTS[layout])
 
 
 def multibox_loss(loc, conf, loc_target, conf_target, neg_pos_ratio=3):
@@ -135,19 +137,19 @@ class Learner:
         )
 
     def step(self, images, loc_target, conf_target):
-        """Learn from one batch; returns the loss."""
+        """Learn from one batch; returns the loss, a tensor of one number."""
         self.optimizer.zero_grad(set_to_none=True)
         loss = multibox_loss(*self.network(images), loc_target, conf_target)
         loss.backward()
         if self.max_gradient_norm is not None:
             nn.utils.clip_grad_norm_(self.network.parameters(), self.max_gradient_norm)
         self.optimizer.step()
-        return float(loss.detach())
+        return loss.detach()
 
     def velocities(self):
         """Velocity of every parameter, in the order of the network's."""
         state = self.optimizer.state
-        return [state[p]["momentum_buffer"].numpy() for p in self.network.parameters()]
+        return [state[p]["momentum_buffer"].cpu().numpy() for p in self.network.parameters()]
 
 
 def _parameter_groups(network, settings, learning_rate):
@@ -168,9 +170,14 @@ def _parameter_groups(network, settings, learning_rate):
     ]
 
 
-def as_input(images, layout):
+def as_tensor(array, device=PROCESSOR):
+    """An array of NumPy's as a tensor on a device."""
+    return torch.from_numpy(array).to(device.name)
+
+
+def as_input(images, layout, device=PROCESSOR):
     """An array of images as a tensor with its memory in the given layout."""
-    return torch.from_numpy(images).contiguous(memory_format=LAYOUTS[layout])
+    return as_tensor(images, device).contiguous(memory_format=LAYOUTS[layout])
 
 
 def prepare_step(task, num_objects=20):
@@ -194,4 +201,4 @@ def prepare_step(task, num_objects=20):
     loc_target = torch.zeros(n, config.num_priors, 4)
     conf_target = torch.zeros(n, config.num_priors, dtype=torch.long)
     conf_target[:, :num_objects] = 1
-    return lambda: learner.step(images, loc_target, conf_target)
+    return lambda: float(learner.step(images, loc_target, conf_target))

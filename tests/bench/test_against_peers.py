@@ -8,7 +8,7 @@ import pytest
 from minissd.bench.agreement import largest_difference
 from minissd.bench.blueprint import blueprint, weights_in_order
 from minissd.bench.operations import Convolution, convolutions
-from minissd.bench.workloads import boxes, evaluation, layers, training
+from minissd.bench.workloads import boxes, detection, evaluation, layers, training
 from minissd.bench.workloads.network import random_images
 from minissd.config import SSD300_VOC, TINY
 from minissd.loss import multibox_loss
@@ -130,8 +130,17 @@ def test_suppression():
 
 def test_post_processing():
     require("torch")
-    contest = boxes.detect_contest()
+    contest = detection.image_contest()
     assert max(differences(contest).values()) < contest.tolerance
+
+
+@pytest.mark.parametrize("contest", [detection.batch_contest, detection.nms_batch_contest])
+def test_post_processing_of_a_batch(contest):
+    require("torch")
+    contest = contest(2)
+    found = differences(contest)
+    assert {"PyTorch, whole batch", "PyTorch, class by class"} <= found.keys()
+    assert max(found.values()) <= contest.tolerance
 
 
 def test_coco_numbers():

@@ -7,10 +7,12 @@ import pytest
 
 from minissd import viz
 from minissd.bench.report import COLUMNS, amount, table_line, write_csv
+from minissd.bench.roofs import Roofs
 from minissd.bench.row import Row
 from minissd.bench.timing import Spread
 from minissd.errors import InputError
 
+LIMITS = Roofs({"float32": 400.0})
 FAST = Row(
     "network",
     "SSD300 forward",
@@ -28,22 +30,37 @@ SLOW = Row("boxes", "NMS, slow", ours=Spread.of([4.0]), peer=Spread.of([1.0]), p
 
 
 def test_a_line_has_times_ratio_speed_and_share_of_the_peak():
-    line = table_line(FAST, peak_gflops=400.0)
+    line = table_line(FAST, LIMITS)
     # 40 GFLOP in 0.2 s are 200 GFLOP/s, half of the peak
-    words = ["SSD300", "forward", "200", "ms", "±25%", "500", "ms", "PyTorch", "NCHW", "2.50", "200", "50%"]
+    words = [
+        "SSD300",
+        "forward",
+        "200",
+        "ms",
+        "±25%",
+        "500",
+        "ms",
+        "PyTorch",
+        "NCHW",
+        "2.50",
+        "200",
+        "50%",
+        "-",
+        "-",
+    ]
     assert line.split() == words
 
 
 def test_a_line_without_a_peer_has_dashes():
-    assert table_line(ALONE, 400.0).split() == ["NMS", "1", "ms", "-", "-", "-", "-"]
+    assert table_line(ALONE, LIMITS).split() == ["NMS", "1", "ms", *"------"]
 
 
 def test_a_line_says_that_results_differ_and_nothing_else():
-    assert table_line(DIFFERS, 400.0).split() == ["mining", "results", "differ", "(largest", "error", "2)"]
+    assert table_line(DIFFERS, LIMITS).split() == ["mining", "results", "differ", "(largest", "error", "2)"]
 
 
 def test_csv_has_all_columns_and_leaves_empty_what_is_not_known(tmp_path):
-    write_csv(tmp_path / "new" / "bench.csv", [FAST, ALONE, DIFFERS], "a machine", 400.0)
+    write_csv(tmp_path / "new" / "bench.csv", [FAST, ALONE, DIFFERS], "a machine", LIMITS)
     with (tmp_path / "new" / "bench.csv").open(newline="", encoding="utf-8") as file:
         reader = csv.DictReader(file)
         fast, alone, differs = list(reader)

@@ -13,9 +13,10 @@ from minissd.bench import machine, peers
 from minissd.bench.agreement import largest_difference
 from minissd.bench.blueprint import blueprint, names_in_order, weights_in_order
 from minissd.bench.child import Child, Task, peak_megabytes
+from minissd.bench.device import PROCESSOR
 from minissd.bench.operations import convolutions, forward_operations, training_operations
 from minissd.bench.timing import Plan
-from minissd.bench.workloads import GROUPS, Setting, boxes, evaluation, layers, scaling, training
+from minissd.bench.workloads import GROUPS, Setting, boxes, detection, evaluation, layers, scaling, training
 from minissd.bench.workloads import network as networks
 from minissd.boxes import iou
 from minissd.config import SSD300_VOC, TINY
@@ -119,7 +120,7 @@ def test_mining_and_suppression_have_something_to_do():
 
 
 def test_predictions_are_like_those_of_a_trained_network():
-    contest = boxes.detect_contest()
+    contest = detection.image_contest()
     found = contest.ours.arrays(contest.ours.run())
     assert len(found["scores"]) == 200 and found["scores"].max() > 0.5
     assert iou(found["boxes_xyxy"], found["boxes_xyxy"]).diagonal() == pytest.approx(1)
@@ -223,7 +224,7 @@ def test_the_machine_is_named(tmp_path):
     cpuinfo.write_text("processor\t: 0\nmodel name\t: A Fine CPU @ 2 GHz\nmodel name\t: another\n")
     assert machine.cpu_name(cpuinfo) == "A Fine CPU @ 2 GHz"
     assert machine.cpu_name(tmp_path / "missing")
-    assert "NumPy" in machine.describe() and "\n" not in machine.describe()
+    assert "NumPy" in machine.describe(PROCESSOR) and "\n" not in machine.describe(PROCESSOR)
 
 
 def test_the_peak_is_that_of_the_fastest_product():
@@ -233,5 +234,5 @@ def test_the_peak_is_that_of_the_fastest_product():
 
 def test_equal_results_of_two_contests_of_one_kind():
     """The same arrays come out whenever a contest is built: nothing depends on when."""
-    results = [boxes.detect_contest().ours for _ in range(2)]
+    results = [detection.image_contest().ours for _ in range(2)]
     assert largest_difference(*(ours.arrays(ours.run()) for ours in results)) == 0

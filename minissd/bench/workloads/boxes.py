@@ -6,32 +6,53 @@ from functools import partial
 
 import numpy as np
 
-from minissd import boxes, detect, matching, mining, nms
+from minissd import boxes, matching, mining, nms
 from minissd.bench import peers
 from minissd.bench.contest import Contest, Work, against_peers
+from minissd.bench.device import PROCESSOR
 from minissd.bench.timing import Contender
+from minissd.bench.workloads.detection import batch_contest, image_contest, nms_batch_contest
 from minissd.bench.workloads.training import random_boxes
 from minissd.config import SSD300_VOC
 from minissd.priors import prior_boxes
 
-NUM_CLASSES = SSD300_VOC.num_classes
-BACKGROUND_LOGIT, OBJECT_LOGIT = 7.0, 8.0  # a trained network is sure of nearly every box
-TOLERANCE = 1e-4
+BATCH_SIZE = 32
 CLEARLY = 1e-5  # difference of two IoUs that no rounding turns round
 MINED_AGAINST = {"topk": "mine_topk", "double argsort": "mine_double_argsort"}
 
 
 def works(setting):
     """List the rows."""
+    return _works_on_gpu(setting.device) if setting.device.on_gpu else _works_on_cpu()
+
+
+def _works_on_gpu(device):
+    """No products, so no TF32."""
+    batch = f"batch {BATCH_SIZE}"
+    pieces = [
+        (f"decode and NMS, {batch}", partial(batch_contest, BATCH_SIZE)),
+        (f"NMS alone, {batch}", partial(nms_batch_contest, BATCH_SIZE)),
+        *_mining_pieces(),
+    ]
+    for name, prepare in pieces:
+        yield Work("boxes", name, against_peers(partial(prepare, device=device)))
+
+
+def _works_on_cpu():
     pieces = [
         ("matcher, 8732 priors x 20 objects", partial(matcher_contest, 1, 20)),
         ("matcher, 32 images x 10 objects", partial(matcher_contest, 32, 10)),
-        *((f"mining, batch 32, against {way}", partial(mining_contest, way)) for way in MINED_AGAINST),
+        *_mining_pieces(),
         ("NMS, 8732 boxes, best 400", nms_contest),
-        ("softmax, decode, NMS, keep 200 of an SSD300 image", detect_contest),
+        ("softmax, decode, NMS, keep 200 of an SSD300 image", image_contest),
     ]
     for name, prepare in pieces:
         yield Work("boxes", name, against_peers(prepare))
+
+
+def _mining_pieces():
+    for way in MINED_AGAINST:
+        yield f"mining, batch {BATCH_SIZE}, against {way}", partial(mining_contest, way)
 
 
 # -- matching ------------------------------------------------------------------------------------------------
@@ -90,24 +111,27 @@ def _torch_matchers(gt_xyxy, priors_cxcywh):
 # -- mining --------------------------------------------------------------------------------------------------
 
 
-def mining_contest(against, batch_size=32):
+def mining_contest(against, batch_size=BATCH_SIZE, device=PROCESSOR):
     """Mine the negatives of a batch, with 5 to 40 positives in every image."""
     rng = np.random.default_rng(4)
     conf_loss = rng.exponential(size=(batch_size, SSD300_VOC.num_priors)).astype(np.float32)
     positive = np.zeros(conf_loss.shape, bool)
     for row in positive:
         row[rng.choice(len(row), rng.integers(5, 41), replace=False)] = True
-    ours = Contender(
-        "minissd", lambda: mining.hard_negatives(conf_loss, positive), lambda y: {"hard_negatives": y}
-    )
+
+    def ours(device):
+        run = partial(mining.hard_negatives, *map(device.send, (conf_loss, positive)))
+        return Contender("minissd", run, lambda y: {"hard_negatives": y})
+
     contenders = []
     if peers.find("torch"):
         from minissd.bench import torch_boxes
 
         way = getattr(torch_boxes, MINED_AGAINST[against])
-        run = partial(way, *map(torch_boxes.torch.from_numpy, (conf_loss, positive)))
-        contenders = [Contender(f"PyTorch, {against}", run, lambda y: {"hard_negatives": y.numpy()})]
-    return Contest(ours, contenders)
+        tensors = [torch_boxes.torch.from_numpy(array).to(device.name) for array in (conf_loss, positive)]
+        run = partial(way, *tensors)
+        contenders = [Contender(f"PyTorch, {against}", run, lambda y: {"hard_negatives": y.cpu().numpy()})]
+    return Contest.on(device, ours, contenders)
 
 
 # -- suppression ---------------------------------------------------------------------------------------------
@@ -127,56 +151,3 @@ def nms_contest():
         run = partial(cv2.dnn.NMSBoxes, boxes_xywh, scores, 0.0, 0.45, 1.0, 400)
         contenders = [Contender("OpenCV", run, lambda kept: {"kept": np.asarray(kept)})]
     return Contest(ours, contenders)
-
-
-# -- post-processing -----------------------------------------------------------------------------------------
-
-
-def detect_contest():
-    """Turn the predictions of one image into detections."""
-    priors_cxcywh = prior_boxes(SSD300_VOC)
-    loc, conf = random_predictions(priors_cxcywh)
-    ours = Contender("minissd", lambda: detect.detect(loc[None], conf[None], priors_cxcywh)[0], _found)
-    contenders = _torch_detectors(loc, conf, priors_cxcywh) if peers.find("torch") else []
-    return Contest(ours, contenders, TOLERANCE)
-
-
-def random_predictions(priors_cxcywh, num_objects=12):
-    """Draw predictions as of a trained network: sure of the background, but for boxes around some objects."""
-    rng = np.random.default_rng(6)
-    num_priors = len(priors_cxcywh)
-    loc = rng.standard_normal((num_priors, 4), np.float32) * np.float32(0.5)
-    conf = rng.standard_normal((num_priors, NUM_CLASSES), np.float32)
-    conf[:, 0] += BACKGROUND_LOGIT
-    matched_gt = matching.match(random_boxes(rng, num_objects), priors_cxcywh)
-    around = np.flatnonzero(matched_gt != matching.BACKGROUND)
-    conf[around, 1 + matched_gt[around] % (NUM_CLASSES - 1)] += OBJECT_LOGIT
-    return loc, conf
-
-
-def _torch_detectors(loc, conf, priors_cxcywh):
-    from minissd.bench import torch_boxes
-    from minissd.bench.torch_boxes import torch
-
-    tensors = [torch.from_numpy(array).float() for array in (loc, conf, priors_cxcywh)]
-    ways = {
-        "PyTorch, class by class": torch_boxes.suppress_by_class,
-        "PyTorch, all classes": torch_boxes.suppress_together,
-    }
-    if peers.find("cv2"):
-        ways["PyTorch and OpenCV"] = torch_boxes.suppress_opencv
-
-    def contender(name, suppress):
-        run = partial(torch_boxes.detect, *tensors, SSD300_VOC.variances, suppress)
-        return Contender(name, torch.no_grad()(run), _found)
-
-    return [contender(name, suppress) for name, suppress in ways.items()]
-
-
-def _found(result):
-    """Detections, or a tuple of tensors, as arrays in the order of prior and class."""
-    fields = ("boxes_xyxy", "scores", "labels", "priors")
-    values = result if isinstance(result, tuple) else [getattr(result, field) for field in fields]
-    found = dict(zip(fields, map(np.asarray, values)))
-    order = np.lexsort((found["labels"], found["priors"]))  # rounding may swap two nearly equal scores
-    return {name: array[order] for name, array in found.items()}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from functools import partial
 
 import numpy as np
@@ -9,22 +10,25 @@ import numpy as np
 from minissd.bench import peers
 from minissd.bench.blueprint import blueprint, weights_in_order
 from minissd.bench.contest import Contest, Work, against_peers
-from minissd.bench.operations import forward_operations
+from minissd.bench.device import PROCESSOR
+from minissd.bench.operations import forward_operations, forward_traffic
 from minissd.bench.timing import Contender
 from minissd.bench.workloads.setting import model_name
 from minissd.config import SSD300_VOC, SSD512_VOC
 from minissd.models import SSD
 
 USUAL = {SSD300_VOC: (1, 8), SSD512_VOC: (1,)}
+USUAL_ON_GPU = {SSD300_VOC: (1, 8, 32), SSD512_VOC: (8,)}
 TOLERANCE = 1e-4
 
 
 def works(setting):
     """List the rows."""
-    for config, usual in USUAL.items():
+    sizes = USUAL_ON_GPU if setting.device.on_gpu else USUAL
+    for device, (config, usual) in itertools.product(setting.device.precisions(), sizes.items()):
         for batch_size in setting.sizes(*usual):
-            name = f"{model_name(config)} forward, batch {batch_size}"
-            yield Work("network", name, against_peers(partial(contest, config, batch_size)))
+            name = device.title(f"{model_name(config)} forward, batch {batch_size}")
+            yield Work("network", name, against_peers(partial(contest, config, batch_size, device)))
 
 
 def random_images(config, batch_size):
@@ -34,23 +38,32 @@ def random_images(config, batch_size):
     return scale * np.random.default_rng(1).standard_normal(shape, np.float32)
 
 
-def contest(config, batch_size):
+def contest(config, batch_size, device=PROCESSOR):
     """Build the contest of one forward pass."""
-    model = SSD(config).eval()
-    images = random_images(config, batch_size)
-    ours = Contender("minissd", lambda: model.forward(images), _predictions)
-    contenders = _torch_contenders(model, images) if peers.find("torch") else []
-    return Contest(ours, contenders, TOLERANCE, forward_operations(model, batch_size))
+    images, model = random_images(config, batch_size), SSD(config)
+    return Contest.on(
+        device,
+        partial(_ours, config, images),
+        _torch_contenders(model, images, device) if peers.find("torch") else [],
+        TOLERANCE,
+        operations=forward_operations(model, batch_size),
+        traffic=forward_traffic(model, batch_size),
+    )
 
 
-def _torch_contenders(model, images):
+def _ours(config, images, device):
+    model, images = SSD(config).eval().to(device.name), device.send(images)
+    return Contender("minissd", lambda: model.forward(images), _predictions)
+
+
+def _torch_contenders(model, images, device):
     from minissd.bench.torch_ssd import LAYOUTS, as_input, torch, twin
 
     def contender(layout):
-        network = twin(blueprint(model), weights_in_order(model), layout).eval()
-        x = as_input(images, layout)
+        network = twin(blueprint(model), weights_in_order(model), layout, device).eval()
+        x = as_input(images, layout, device)
         run = torch.no_grad()(lambda: network(x))
-        return Contender(layout, run, lambda y: _predictions([tensor.numpy() for tensor in y]))
+        return Contender(layout, run, lambda y: _predictions([tensor.cpu().numpy() for tensor in y]))
 
     return [contender(layout) for layout in LAYOUTS]
 

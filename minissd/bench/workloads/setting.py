@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from minissd import config
+from minissd.bench.device import PROCESSOR, Device
 
 MODEL_NAMES = {config.SSD300_VOC.name: "SSD300", config.SSD512_VOC.name: "SSD512", config.TINY.name: "TINY"}
 
@@ -17,9 +18,12 @@ class Setting:
     ----------
     batch_sizes : tuple of int
         Instead of each row's usual ones, for layers, networks and training steps; empty to keep them.
+    device : Device
+        Where to measure.
     """
 
     batch_sizes: tuple[int, ...] = ()
+    device: Device = PROCESSOR
 
     def sizes(self, *usual):
         """The batch sizes to measure, where `usual` are those of the table.

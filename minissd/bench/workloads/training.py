@@ -1,15 +1,18 @@
-"""Training steps: SSD300 with targets given, and TINY with all that makes its batches."""
+"""Training steps: SSD300 with targets given, and on the processor TINY with all that makes its batches."""
 
 from __future__ import annotations
 
+import itertools
 from functools import partial
 
 import numpy as np
 
+from minissd.backend import to_cpu
 from minissd.bench import peers
 from minissd.bench.blueprint import blueprint, names_in_order, weights_in_order
 from minissd.bench.contest import Contest, Work, against_peers
-from minissd.bench.operations import training_operations
+from minissd.bench.device import PROCESSOR
+from minissd.bench.operations import forward_traffic, training_operations
 from minissd.bench.timing import Contender
 from minissd.bench.workloads.network import random_images
 from minissd.bench.workloads.setting import model_name
@@ -23,6 +26,7 @@ from minissd.targets import make_batch_targets
 from minissd.train import target_function
 
 USUAL = {SSD300_VOC: (8,), TINY: (8, 32)}
+USUAL_ON_GPU = (8, 32)  # of SSD300
 LEARNING_RATE = 1e-6  # so small that the weights stay as they are, and with them the work of every step
 # Of the loss, and of the largest of all velocities. Rounding moves some values over 0, where that switches a
 # ReLU and with it a part of the gradient: PyTorch's two layouts differ by some thousandths from each other.
@@ -35,10 +39,12 @@ PIPELINE_PAUSE = 1.0  # seconds in which the pipeline that was just used fills u
 
 def works(setting):
     """List the rows."""
-    for batch_size in setting.sizes(*USUAL[SSD300_VOC]):
-        name = f"{model_name(SSD300_VOC)} training step, batch {batch_size}"
-        yield Work("training", name, against_peers(partial(step_contest, SSD300_VOC, batch_size)))
-    for batch_size in setting.sizes(*USUAL[TINY]):
+    on_gpu = setting.device.on_gpu
+    sizes = setting.sizes(*(USUAL_ON_GPU if on_gpu else USUAL[SSD300_VOC]))
+    for device, batch_size in itertools.product(setting.device.precisions(), sizes):
+        name = device.title(f"{model_name(SSD300_VOC)} training step, batch {batch_size}")
+        yield Work("training", name, against_peers(partial(step_contest, SSD300_VOC, batch_size, device)))
+    for batch_size in () if on_gpu else setting.sizes(*USUAL[TINY]):
         name = f"{model_name(TINY)} training with its data, batch {batch_size}"
         yield Work("training", name, against_peers(partial(pipeline_contest, TINY, batch_size)))
 
@@ -46,8 +52,8 @@ def works(setting):
 class Learner:
     """A model with its optimiser: forward, loss, backward, update, as `minissd.train.Trainer` does it."""
 
-    def __init__(self, config):
-        self.model = SSD(config)
+    def __init__(self, config, device=PROCESSOR):
+        self.model = SSD(config).to(device.name)
         self.model.first_layer.needs_input_gradient = False
         self.settings = settings = settings_for(config)
         self.optimizer = SGD(
@@ -61,7 +67,7 @@ class Learner:
         )
 
     def step(self, images, loc_target, conf_target):
-        """Learn from one batch; returns the loss."""
+        """Learn from one batch; returns the loss, which on a GPU nobody has waited for."""
         loss = multibox_loss(*self.model.forward(images), loc_target, conf_target)
         self.model.backward(loss.dloc, loss.dconf)
         self.optimizer.step()
@@ -69,17 +75,17 @@ class Learner:
 
     def velocities(self):
         """Velocity of every parameter, in the order of the blueprint."""
-        return [self.optimizer.velocity[name] for name in names_in_order(self.model)]
+        return [to_cpu(self.optimizer.velocity[name]) for name in names_in_order(self.model)]
 
 
-def torch_learners(learner):
+def torch_learners(learner, device=PROCESSOR):
     """Twins of a learner in PyTorch by the name of their layout; none where it is not installed."""
     if not peers.find("torch"):
         return {}
     from minissd.bench import torch_ssd
 
     plan, weights = blueprint(learner.model), weights_in_order(learner.model)
-    twins = {layout: torch_ssd.twin(plan, weights, layout) for layout in torch_ssd.LAYOUTS}
+    twins = {layout: torch_ssd.twin(plan, weights, layout, device) for layout in torch_ssd.LAYOUTS}
     return {
         layout: torch_ssd.Learner(network, learner.settings, LEARNING_RATE)
         for layout, network in twins.items()
@@ -89,18 +95,30 @@ def torch_learners(learner):
 # -- a step, the batch given ---------------------------------------------------------------------------------
 
 
-def step_contest(config, batch_size):
+def step_contest(config, batch_size, device=PROCESSOR):
     """Build the contest of training steps on a batch that is there already."""
     learner = Learner(config)
     batch = (random_images(config, batch_size), *random_targets(learner.model, batch_size))
-    ours = _contender("minissd", learner, lambda: batch)
-    contenders = []
-    for layout, twin in torch_learners(learner).items():
-        from minissd.bench.torch_ssd import as_input, torch
 
-        tensors = (as_input(batch[0], layout), *map(torch.from_numpy, batch[1:]))
-        contenders.append(_contender(layout, twin, lambda tensors=tensors: tensors))
-    return Contest(ours, contenders, TOLERANCE, training_operations(learner.model, batch_size))
+    def ours(device):
+        sent = [device.send(array) for array in batch]
+        return _contender("minissd", Learner(config, device), lambda: sent)
+
+    return Contest.on(
+        device,
+        ours,
+        [_torch_step(*twin, batch, device) for twin in torch_learners(learner, device).items()],
+        TOLERANCE,
+        operations=training_operations(learner.model, batch_size),
+        traffic=3 * forward_traffic(learner.model, batch_size),
+    )
+
+
+def _torch_step(layout, twin, batch, device):
+    from minissd.bench.torch_ssd import as_input, as_tensor
+
+    tensors = as_input(batch[0], layout, device), *(as_tensor(target, device) for target in batch[1:])
+    return _contender(layout, twin, lambda: tensors)
 
 
 def random_targets(model, batch_size):
@@ -125,7 +143,7 @@ def random_boxes(rng, count):
 def _contender(name, learner, next_batch, settle=0):
     def arrays(loss):
         velocities = np.concatenate([velocity.ravel() for velocity in learner.velocities()])
-        return {"loss": np.array(loss), "velocities": velocities}
+        return {"loss": np.array(float(loss)), "velocities": velocities}
 
     return Contender(name, lambda: learner.step(*next_batch()), arrays, settle=settle)
 
