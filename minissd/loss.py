@@ -17,7 +17,7 @@ from minissd.choice import chosen
 from minissd.errors import InputError
 from minissd.kernels import multibox
 from minissd.kernels.cuda import multibox as on_gpu
-from minissd.loss_deviations import NORMALIZATIONS, Deviations, count_or, l1, normalized_sum
+from minissd.loss_deviations import NORMALIZATIONS, Deviations, l1, normalized_sum, num_matched
 from minissd.softmax import check_classes, cross_entropy_gradient, softmax, softmax_cross_entropy
 
 
@@ -126,7 +126,7 @@ def multibox_loss(
         value=conf_value + alpha * loc_value,
         conf=conf_value,
         loc=loc_value,
-        num_pos=count_or(positive, 0),
+        num_pos=num_matched(positive, if_none=0),
         hard_negatives=negative,
         conf_loss=conf_loss,
         dloc=dloc,

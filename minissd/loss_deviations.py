@@ -62,19 +62,19 @@ def by_positives(positive):
     >>> by_positives(np.array([[True, False, True], [False, True, False]]))
     (3, 3)
     """
-    num_pos = count_or(positive, 1)
+    num_pos = num_matched(positive, if_none=1)
     return num_pos, num_pos
 
 
 def by_positives_or_nan(positive):
     """The matched priors of the batch; the loss is NaN where there are none: amdegroot's, lufficc's."""
-    num_pos = count_or(positive, NAN)
+    num_pos = num_matched(positive, if_none=NAN)
     return num_pos, num_pos
 
 
 def by_coordinates(positive):
     """For localisation the mean of all 4 numbers of each box, a quarter of the paper's weight: sgrvinod's."""
-    num_pos = count_or(positive, NAN)
+    num_pos = num_matched(positive, if_none=NAN)
     return num_pos, 4 * num_pos
 
 
@@ -114,17 +114,17 @@ NORMALIZATIONS = {
 }
 
 
-def count_or(positive, instead):
-    """How many priors are matched, or what to take instead of 0.
+def num_matched(positive, if_none):
+    """How many priors are matched, or `if_none` if none is.
 
     Examples
     --------
-    >>> count_or(np.array([[True, False, True]]), 1), count_or(np.array([[False]]), 1)
+    >>> num_matched(np.array([[True, False, True]]), 1), num_matched(np.array([[False]]), 1)
     (2, 1)
     """
     xp = get_array_module(positive)
     num_pos = xp.count_nonzero(positive)
-    return xp.where(num_pos > 0, num_pos, instead) if is_cuda(positive) else int(num_pos) or instead
+    return xp.where(num_pos > 0, num_pos, if_none) if is_cuda(positive) else int(num_pos) or if_none
 
 
 def as_float(value):

@@ -77,8 +77,10 @@ def mine_images(conf_loss, positive, negative, neg_pos_ratio, min_negatives):
     xp = get_array_module(conf_loss)
     num_pos = xp.count_nonzero(positive, axis=1)  # (N,)
     counts = xp.maximum((neg_pos_ratio * num_pos).astype(xp.int64), min_negatives)  # (N,)
-    faster = (module.largest for module in (compiled, on_gpu) if module.fits(conf_loss))
-    return next(faster, largest)(conf_loss, negative, counts)
+    for module in (compiled, on_gpu):  # which have the function below, only faster
+        if module.fits(conf_loss):
+            return module.largest(conf_loss, negative, counts)
+    return largest(conf_loss, negative, counts)
 
 
 def largest(values, candidates, counts):

@@ -24,7 +24,7 @@ def drawn_weights(numbers):
 
 @lru_cache(maxsize=1)
 def drawn_once(seed, parameters):
-    """The arrays of these names and shapes, which nobody may change: drawing 25 million numbers takes long."""
+    """The arrays of these names and shapes, read-only: drawing 25 million numbers takes long."""
     weights = {}
     for name, shape in parameters:
         z = np.random.default_rng([seed, zlib.crc32(name.encode())]).standard_normal(shape)
