@@ -37,7 +37,7 @@ from minissd.show import show_nms
 
 COMMANDS = ["demo", "train", "evaluate", "detect", "show", "weights", "bench", "lessons", "assignment"]
 STEPS = ["show priors", "show matches", "show mining", "show nms", "weights inspect", "weights convert"]
-STEPS += [f"assignment {action}" for action in ("list", "new", "grade", "nbgrader")]
+STEPS += [f"assignment {action}" for action in ("list", "new", "grade", "nbgrader", "prove")]
 PHOTO = "voc/JPEGImages/val_000000.png"
 XML = "voc/Annotations/val_000000.xml"
 

@@ -289,4 +289,8 @@ def test_a_built_wheel_has_all_notebooks_and_finds_them(tmp_path):
     )
     assert [line[:2] for line in answer.stdout.splitlines()] == [path.name[:2] for path in NOTEBOOKS]
     found = sorted(path.name for path in prefix.rglob("*.ipynb"))
-    assert found == [path.name for path in NOTEBOOKS]
+    assignments = sorted(path.name for path in (ROOT / "notebooks" / "assignments").glob("*.ipynb"))
+    assert found == [path.name for path in NOTEBOOKS] + assignments
+    for pattern in ("*.py", "*.toml", "*.md", "*.cu", "*.cuh"):
+        files = {path.relative_to(ROOT) for path in (ROOT / "minissd").rglob(pattern)}
+        assert {path for path in files if not (package.parents[1] / path).is_file()} == set()
