@@ -84,22 +84,18 @@ def reference_namespace(assignment, wrong=None):
     """
     namespace = {"__name__": f"reference of {assignment.name}"}
     for name, text in file_texts(assignment, delegating).items():
-        _run(_without_siblings(text, assignment), f"<reference {name}>", namespace)
+        exec(_compiled(text, f"<reference {name}>", assignment.modules), namespace)
     if wrong:
-        _run(wrong.code, "<wrong answer>", namespace)
+        exec(_compiled(wrong.code, "<wrong answer>"), namespace)
     return namespace
 
 
-def _run(code, title, namespace):
-    """Run code in a namespace, without the `__future__` of this file."""
-    exec(compile(code, title, "exec", dont_inherit=True), namespace)
-
-
-def _without_siblings(text, assignment):
-    """A file as a syntax tree, without its imports from other files of the handout."""
+@cache
+def _compiled(text, title, siblings=()):
+    """Compile a file without its imports from other files of the handout, and this file's `__future__`."""
     tree = ast.parse(text)
-    tree.body = [node for node in tree.body if getattr(node, "module", None) not in assignment.modules]
-    return tree
+    tree.body = [node for node in tree.body if getattr(node, "module", None) not in siblings]
+    return compile(tree, title, "exec", dont_inherit=True)
 
 
 # -- the files ----------------------------------------------------------------------------------------------
