@@ -35,11 +35,14 @@ def on_device(batches, device):
 
 def _sent_ahead(batches, sender):
     waiting = deque()
-    for batch in batches:
-        waiting.append(sender.send(batch))
-        if len(waiting) == 2:  # the first is asked for when the second is on its way
-            yield sender.receive(waiting.popleft())
-    yield from map(sender.receive, waiting)
+    try:
+        for batch in batches:
+            waiting.append(sender.send(batch))
+            if len(waiting) == 2:  # the first is asked for when the second is on its way
+                yield sender.receive(waiting.popleft())
+        yield from map(sender.receive, waiting)
+    finally:
+        sender.finish()
 
 
 class Sender:
@@ -76,6 +79,10 @@ class Sender:
         batch, arrival = sent
         self._computing().wait_event(arrival)
         return batch
+
+    def finish(self):
+        """Wait until all has arrived: only then may others get the memory of what is on its way."""
+        self.stream.synchronize()
 
     def _computing(self):
         return self.cupy.cuda.get_current_stream()

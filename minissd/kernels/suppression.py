@@ -55,8 +55,15 @@ class Shelves(NamedTuple):
 
 
 def number_to_exceed(threshold, inclusive):
-    """The threshold itself or, for whoever may also equal it, the number before it in the same dtype."""
-    return np.nextafter(threshold, threshold.dtype.type(-np.inf)) if inclusive else threshold
+    """The threshold itself or, for whoever may also equal it, the number before it in the same dtype.
+
+    Before 0 it is the first normal number, because a GPU may take those between for 0.
+    """
+    if not inclusive:
+        return threshold
+    if threshold == 0:
+        return -np.finfo(threshold.dtype).tiny
+    return np.nextafter(threshold, threshold.dtype.type(-np.inf))
 
 
 @compiled

@@ -61,6 +61,17 @@ def test_the_report_is_there_before_the_first_part_ends(tmp_path):
     assert "running, or ended with the machine" in reports[0] and "| One | ok |" in reports[-1]
 
 
+def test_a_summary_that_fails_does_not_cost_the_report(tmp_path):
+    def summary(log, folder):
+        raise TypeError("half a row")
+
+    (tmp_path / "speed").mkdir()
+    (tmp_path / "speed" / "bench.csv").write_text('name,ratio\n"SSD300 forward, batch 8",1.')
+    assert on_gpu.run_all([part("one", "print('done')", summary=summary)], tmp_path, "about", minutes=2)
+    assert "(TypeError: half a row)" in report_of(tmp_path) and "| One | ok |" in report_of(tmp_path)
+    assert "(KeyError: 'peer_name')" in report_of(tmp_path)
+
+
 def test_parts_for_which_no_time_is_left_are_named(tmp_path):
     parts = [part("one"), on_gpu.Part("two", "Two", None, 60, on_gpu.tail, "it is not installed")]
     assert on_gpu.run_all(parts, tmp_path, "about", minutes=0)
@@ -146,6 +157,12 @@ def test_an_error_is_a_check_that_does_not_hold(tmp_path, capsys):
 def test_ragged_sizes(pretend_cuda):
     shapes = [shape for shape in gpu_checks.RAGGED if np.prod(shape[:5], dtype=float) < 1e5]
     assert len(checks_hold(gpu_checks.ragged(shapes))) >= 2 * len(shapes)
+
+
+def test_one_convolution_that_fails_does_not_hide_the_others(pretend_cuda, monkeypatch):
+    monkeypatch.setattr(gpu_checks.Conv2d, "backward", None)
+    checks = list(gpu_checks.ragged([(1, 1, 1, 5, 7, 3, 1, 1, 1)]))
+    assert [check.found.partition(":")[0] for check in checks] == ["TypeError"] * 3
 
 
 def test_large_arrays_in_little(pretend_cuda):

@@ -25,7 +25,7 @@ def some_losses(rng, kind, *shape):
         "different": rng.standard_normal(shape),
         "ties": rng.integers(-2, 3, shape),
         "equal": np.ones(shape),
-        "tricky": rng.choice([0.0, -0.0, 1.5, -1.5, np.inf, -np.inf, np.nan], shape),
+        "tricky": rng.choice([0.0, -0.0, 1e-45, -1e-45, 1.5, -1.5, np.inf, -np.inf, np.nan], shape),
     }
     return losses[kind].astype(np.float32)
 

@@ -44,6 +44,19 @@ extern "C" __global__ void half_a_shuffle(float* x) {
   if (threadIdx.x < 16) x[threadIdx.x] = __shfl_xor_sync(0xffffu, x[threadIdx.x], 16);
 }
 """
+ROUNDING = """
+extern "C" __global__ void products(float a, float same, float b, float small, float* results) {
+  results[0] = a * a - b;
+  results[1] = __fmul_rn(same, same) - b;
+  results[2] = small * small;
+  results[3] = small * 1e-8f * 1e8f;
+#ifdef __FP_FAST_FMAF
+  results[4] = true;
+#else
+  results[4] = false;
+#endif
+}
+"""
 
 
 @pytest.fixture
@@ -155,6 +168,16 @@ def test_waiting_is_counted(pretend_cuda, wait):
     assert (x + 1).sum().shape == () and pretend_cuda.synchronisations == 0
     wait(x)
     assert pretend_cuda.synchronisations == 1
+
+
+def test_numbers_are_rounded_as_under_cupys_compiler(cupy):
+    """A product is fused with its sum but where the text forbids it, and subnormal numbers are 0."""
+    a, results = 1 + 2.0**-12, cupy.empty(5, np.float32)
+    kernel = cupy.RawModule(code=ROUNDING).get_function("products")
+    kernel((1,), (1,), (*map(np.float32, (a, a, 1 + 2.0**-11, 1e-31)), results))
+    *numbers, can_fuse = results.get().tolist()
+    assert numbers == [2.0**-24 if can_fuse else 0, 0, 0, 0]
+    assert np.float32(1e-31) * np.float32(1e-8) > 0, "on the CPU all is as before"
 
 
 def test_new_memory_is_not_zero_and_is_limited(cupy):

@@ -113,7 +113,17 @@ def test_batches_travel_once_each_while_the_one_before_is_at_work(count, tmp_pat
             np.testing.assert_array_equal(getattr(sent, name)._host, getattr(batch, name))
         assert sent.names == batch.names
         assert len(sent) == len(batch)
-    assert set(pretend_cuda.reasons) <= {"Event.synchronize"}, "until a copy is done, two batches earlier"
+    *copies, end = pretend_cuda.reasons
+    assert set(copies) <= {"Event.synchronize"}, "until a copy is done, two batches earlier"
+    assert end == "Stream.synchronize"
+
+
+def test_memory_of_a_batch_that_is_not_wanted_is_free_only_after_its_arrival(tmp_path, pretend_cuda):
+    batches = on_device(iter(batches_of(make_trainer(tmp_path, "cpu"), 3)), "cuda:0")
+    next(batches)
+    pretend_cuda.reset()
+    batches.close()
+    assert pretend_cuda.reasons == ["Stream.synchronize"]
 
 
 def test_on_the_cpu_nothing_is_sent():

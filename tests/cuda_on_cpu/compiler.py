@@ -15,7 +15,8 @@ from pathlib import Path
 import numpy as np
 
 HEADER = Path(__file__).with_name("emulation.h")
-FLAGS = ["-std=c++17", "-O1", "-g1", "-fPIC", "-shared", "-ffp-contract=off", "-Wno-unknown-pragmas"]
+FLAGS = ["-std=c++17", "-O1", "-g1", "-fPIC", "-shared", "-Wno-unknown-pragmas"]
+FLAGS += ["-march=native", "-ffp-contract=fast", "-fexpensive-optimizations"]  # fuse products with sums
 SANITIZER = ["-fsanitize=address", "-fno-omit-frame-pointer"]
 KERNEL = re.compile(r"__global__\s+void\s+(?:__launch_bounds__\s*\([^;{]*?\)\s+)?(\w+)\s*\(")
 DYNAMIC = re.compile(r"extern\s+__shared__\s+(?:__align__\(\d+\)\s+)?([\w ]+?)\s+(\w+)\s*\[\s*\]\s*;")

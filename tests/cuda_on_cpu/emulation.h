@@ -6,6 +6,9 @@
 // silently as it may on a GPU. The threads run in ascending or, with CUDA_ON_CPU_ORDER=backward in the
 // environment, in descending order; a kernel that lacks a barrier is wrong in one of the two.
 //
+// Numbers are those of a GPU under CuPy's compiler, as far as the processor can: what is smaller than the smallest
+// normal number is 0 (of double too, which a GPU keeps), and a product is fused with the sum that it goes into.
+//
 // Compile a kernel file with  g++ -x c++ -include emulation.h -DCUDA_ON_CPU ...  and end it with
 // EMULATE(name) for every kernel. `extern __shared__` has to be rewritten to DYNAMIC_SHARED before, which
 // compiler.py does.
@@ -31,6 +34,9 @@
 
 #if defined(__SANITIZE_ADDRESS__)
 #include <sanitizer/common_interface_defs.h>
+#endif
+#if defined(__SSE__)
+#include <xmmintrin.h>
 #endif
 
 // The words that CUDA adds to C++ -----------------------------------------------------------------------
@@ -299,12 +305,24 @@ void call(void (*kernel)(Arguments...), void** arguments, std::index_sequence<I.
   kernel(*static_cast<std::remove_cv_t<Arguments>*>(arguments[I])...);
 }
 
+// As long as it lives, numbers that are too small to be normal count as 0.
+struct SmallIsZero {
+#if defined(__SSE__)
+  const unsigned before = _mm_getcsr();
+  SmallIsZero() { _mm_setcsr(before | 0x8040); }  // of results, and of what is computed with
+  ~SmallIsZero() { _mm_setcsr(before); }
+#else
+  SmallIsZero() {}
+#endif
+};
+
 // Run all blocks; returns 0, or 1 with a message in `message`.
 template <class... Arguments>
 int launch(void (*kernel)(Arguments...), const unsigned* grid, const unsigned* block, std::size_t shared_bytes,
            void** arguments, char* message, std::size_t room) {
   const char* order = std::getenv("CUDA_ON_CPU_ORDER");
   backward = order && std::string(order) == "backward";
+  const SmallIsZero rule;
   failure.clear();
   gridDim = dim3(grid[0], grid[1], grid[2]);
   blockDim = dim3(block[0], block[1], block[2]);
@@ -493,11 +511,17 @@ static inline float __fdividef(float a, float b) { return a / b; }
 static inline float __fmaf_rn(float a, float b, float c) { return std::fma(a, b, c); }
 static inline float __fadd_rn(float a, float b) { return a + b; }
 static inline float __fsub_rn(float a, float b) { return a - b; }
-static inline float __fmul_rn(float a, float b) { return a * b; }
+// Rounded before it goes on: nothing fuses what is volatile.
+template <class T>
+static inline T rounded_product(T a, T b) {
+  const volatile T result = a * b;
+  return result;
+}
+static inline float __fmul_rn(float a, float b) { return rounded_product(a, b); }
 static inline float __fdiv_rn(float a, float b) { return a / b; }
 static inline float __fsqrt_rn(float x) { return std::sqrt(x); }
 static inline double __dadd_rn(double a, double b) { return a + b; }
-static inline double __dmul_rn(double a, double b) { return a * b; }
+static inline double __dmul_rn(double a, double b) { return rounded_product(a, b); }
 static inline float __saturatef(float x) { return x < 0 ? 0 : x > 1 ? 1 : x; }
 static inline int __float2int_rn(float x) { return int(std::nearbyint(x)); }
 static inline int __float2int_rd(float x) { return int(std::floor(x)); }

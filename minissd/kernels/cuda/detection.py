@@ -2,7 +2,7 @@
 
 The definition is `minissd.detect.detect_step_by_step`; scores, boxes and decisions are computed as
 `minissd.kernels.postprocess` does, in the same order of the same sums, so that not only the same boxes are
-found but of the same bits.
+found but of the same bits. Only scores below 1e-38 are 0 here, see `minissd.nn.cuda.source`.
 
 A processor takes up one candidate after the other and stops early. A GPU has thousands of threads, and each
 class of each image gets 256 of them at once:

@@ -11,10 +11,10 @@ constexpr int DIGIT_BITS = 8;
 constexpr int DIGITS = 1 << DIGIT_BITS;  // and at least so many threads has a block
 
 // The key of a number and of its place: smaller for a larger number, and of equals for the first. In front
-// stand the bits of the float, turned so that they fall when it rises; NaN comes last. 0 is added because
-// -0 + 0 is 0, which -0 equals.
+// stand the bits of the float, turned so that they fall when it rises; NaN comes last, and -0, which 0 equals,
+// has the key of 0. (To add 0 would make it 0 too, but CuPy's compiler then takes all below 1e-38 for 0.)
 __device__ Key key_of(float value, unsigned place) {
-  const unsigned bits = __float_as_uint(value + 0.0f);
+  const unsigned own = __float_as_uint(value), bits = own == 1u << 31 ? 0 : own;
   const unsigned rising = bits >> 31 ? ~bits : bits | 1u << 31;
   const unsigned falling = value == value ? ~rising : ~0u;
   return Key(falling) << 32 | place;
