@@ -125,10 +125,9 @@ class Answer:
         return self._ask.likely_mistake(again)
 
     def _message(self, expected, came, where, likely):
-        part = "".join(f"[{key!r}]" for key in self._path)
         rows = (f"{label:10}{indented(text, 10)}" for label, text in (("expected", expected), ("came", came)))
         likely = "\n".join(fill(line, WIDTH) for line in likely.splitlines())
-        return "\n".join(filter(None, (self._ask.text_of(self._index, part), *rows, where, likely)))
+        return "\n".join(filter(None, (self._ask.text_of(self._index, self._path), *rows, where, likely)))
 
 
 def _holds(holds, value):
@@ -144,6 +143,21 @@ def part_of(value, path):
     for key in path:
         value = getattr(value, key) if isinstance(key, str) and not isinstance(value, dict) else value[key]
     return value
+
+
+def part_text(value, path):
+    """The same as it is written behind the value.
+
+    Examples
+    --------
+    >>> part_text({"conv": [1, 2]}, ("conv", 0))
+    "['conv'][0]"
+    """
+    text = ""
+    for key in path:
+        text += f".{key}" if isinstance(key, str) and not isinstance(value, dict) else f"[{key!r}]"
+        value = part_of(value, (key,))
+    return text
 
 
 def _fits(array, shape, dtype):

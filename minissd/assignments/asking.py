@@ -15,7 +15,7 @@ from functools import cached_property
 
 import numpy as np
 
-from minissd.assignments.answer import Answer, Wrong, part_of
+from minissd.assignments.answer import Answer, Wrong, part_of, part_text
 from minissd.assignments.comparison import is_list_of_numbers, is_numeric
 from minissd.assignments.display import call_text
 from minissd.assignments.handout import reference_namespace
@@ -171,26 +171,34 @@ class Ask:
                 return f"This is what comes out if {wrong.mistake}.\n{wrong.hint}".strip()
         return ""
 
-    def text_of(self, index, part=""):
-        """The call of a step as text, after what was done before with the same objects."""
+    def text_of(self, index, path=()):
+        """The call of a step as text, after what was done before; `path` leads to the part that is meant."""
         lines = [self._step_text(i).partition("\n")[0].removesuffix(" with") for i in self._before(index)]
         if len(lines) > MOST_EARLIER_STEPS:
             lines[1 : 1 - MOST_EARLIER_STEPS] = ["..."]
-        return "\n".join([*lines, self._step_text(index, part)])
+        return "\n".join([*lines, self._step_text(index, path)])
 
     def _before(self, index):
-        """The earlier steps that made or used the objects of a step."""
-        objects = self.steps[index].objects()
-        used = lambda each, i: each.index == i or each in self.steps[i].objects()  # noqa: E731
-        return [i for i in range(index) if any(used(each, i) for each in objects)]
+        """The earlier steps that made or used the objects of a step, or those that these were made of."""
+        objects, before = set(self.steps[index].objects()), []
+        for i in reversed(range(index)):
+            if i in {each.index for each in objects} or objects & set(self.steps[i].objects()):
+                objects |= set(self.steps[i].objects())
+                before.insert(0, i)
+        return before
 
-    def _step_text(self, index, part=""):
+    def _step_text(self, index, path=()):
         step = self.steps[index]
-        name = step.name if step.of is None else f"{step.of.name}.{step.name}"
+        name = step.name if step.of is None else f"{step.of.name}.{step.name}".removesuffix(".__call__")
         if step.how == "get":
-            return name + part
-        made = [each.name for each in self.objects if each.index == index and step.how == "new"]
-        return "".join(f"{each} = " for each in made) + call_text(name, self._named(step), part)
+            return name + part_text(self.results.get(index), path)
+        arguments = self._named(step)
+        if step.how == "call_in_place" and path and path[0]:
+            afterwards = list(arguments)[path[0] - 1] + part_text(step.args[path[0] - 1], path[1:])
+            return f"{call_text(name, arguments)}\n{afterwards} after the call:"
+        made = [each.name for each in self.objects if each.index == index and not each.path]
+        part = part_text(self.results.get(index), path)
+        return "".join(f"{each} = " for each in made) + call_text(name, arguments, part)
 
     def _named(self, step):
         """The arguments of a step by the names of the parameters."""

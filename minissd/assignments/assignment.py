@@ -50,8 +50,6 @@ class Question:
         Parameters that the handout does not have.
     replace : tuple of (str, str)
         Words of the docstrings, and what stands there instead.
-    keep_methods : tuple of str
-        Methods of a class that are given.
     wrong : tuple of WrongAnswer
     """
 
@@ -61,13 +59,21 @@ class Question:
     task: str
     leave_out: tuple[str, ...] = ()
     replace: tuple[tuple[str, str], ...] = ()
-    keep_methods: tuple[str, ...] = ()
     wrong: tuple[WrongAnswer, ...] = ()
 
     @property
     def answer_names(self):
         """Names of the functions and classes that the student defines."""
         return tuple(dict.fromkeys(path_and_name(answer)[1] for answer in self.answers))
+
+    @property
+    def written_names(self):
+        """The same, but ``Head.forward`` where only that method of a class is asked for."""
+        names = []
+        for path, name in map(path_and_name, self.answers):
+            *_, owner, last = path.split(".")
+            names.append(f"{name}.{last}" if owner == name else name)
+        return tuple(names)
 
 
 @dataclass(frozen=True)
@@ -83,12 +89,15 @@ class File:
         Lines beside those of the assignment, such as ``"from boxes import iou"``.
     keep : tuple of str
         What of the library is handed out whole.
+    replace : tuple of (str, str)
+        Words of that, and what stands there instead.
     """
 
     name: str
     about: str
     imports: tuple[str, ...] = ()
     keep: tuple[str, ...] = ()
+    replace: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -149,13 +158,17 @@ class Assignment:
         """The files as Python imports them: their names without ``.py``."""
         return tuple(Path(name).stem for name in self.file_names)
 
+    @property
+    def answers_by_file(self):
+        """Names of the functions and classes that the student defines in each file: a dict of tuples."""
+        names = dict.fromkeys(self.file_names, ())
+        for question in self.questions:
+            names[question.file] += question.answer_names
+        return names
+
     def questions_in(self, file_name):
         """The questions that a file answers."""
         return [question for question in self.questions if question.file == file_name]
-
-    def question_of(self, wrong):
-        """The question that a wrong answer belongs to."""
-        return next(question for question in self.questions if wrong in question.wrong)
 
     def question(self, name):
         """Return the question of a name; raise InputError, which lists the names, if there is none."""

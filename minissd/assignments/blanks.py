@@ -13,7 +13,7 @@ from textwrap import dedent, indent
 
 from minissd.assignments.assignment import path_and_name
 from minissd.assignments.docstrings import mentioned, replaced, trimmed
-from minissd.assignments.library import FUNCTION, Definition, find_definition, first_line
+from minissd.assignments.library import FUNCTION, Definition, find_definition, first_line, segment
 from minissd.assignments.signatures import call, parameters, signature
 from minissd.errors import InputError
 
@@ -78,7 +78,7 @@ class Part:
     @property
     def docstring(self):
         """The inside of the docstring as it stands in the source, without indentation."""
-        text = LITERAL.fullmatch(ast.get_source_segment(self.source, self.literal))[3]
+        text = LITERAL.fullmatch(segment(self.source, self.literal))[3]
         first, newline, others = text.partition("\n")
         return first + newline + dedent(others)
 
@@ -146,15 +146,13 @@ def parts_of(question, sources, definitions):
 
 
 def methods_asked_for(question, name, node):
-    """The methods of a class that are to be written: those that are named, or all that are not given."""
+    """The methods of a class that are to be written: those that are named, or all."""
     if not isinstance(node, ast.ClassDef):
         return []
     paths = [path for path, answer_name in map(path_and_name, question.answers) if answer_name == name]
     named = {find_definition(path).method for path in paths}
     methods = [each for each in node.body if isinstance(each, FUNCTION)]
-    if "" in named:
-        return [method for method in methods if method.name not in question.keep_methods]
-    return [method for method in methods if method.name in named]
+    return [method for method in methods if "" in named or method.name in named]
 
 
 def trimmed_docstrings(question, parts):
@@ -193,6 +191,6 @@ def _decorators(part):
 
 def _literal(part, docstring, margin):
     """The lines of the docstring, between its old quotes."""
-    prefix, quotes, _ = LITERAL.fullmatch(ast.get_source_segment(part.source, part.literal)).groups()
+    prefix, quotes, _ = LITERAL.fullmatch(segment(part.source, part.literal)).groups()
     end = f"\n{quotes}" if "\n" in docstring else quotes
     return indent(prefix + quotes + docstring + end, margin).splitlines()

@@ -23,7 +23,7 @@ from minissd.assignments.report import Result, clean
 from minissd.errors import input_error
 
 PATIENCE = 3  # times the time limit of a call, for all checks of a question together
-HOPELESS = ("time", "forbidden")  # kinds of mishaps after which the rest of a question is left out
+HOPELESS = ("time", "forbidden")  # kinds of `StudentError` after which the rest of a question is left out
 UNUSED = (  # pytest's plugins that print, write files, or take over what the outer pytest has taken over
     "terminal capture cacheprovider faulthandler unraisableexception threadexception warnings logging "
     "debugging doctest junitxml pastebin stepwise setuponly setupplan nose unittest recwarn subtests xdist"
@@ -51,7 +51,8 @@ def run_checks(assignment, submission, questions, time_limit):
         If the checks cannot be loaded, or the submission cannot be asked.
     """
     run = CheckRun(assignment, submission, questions, time_limit)
-    arguments = [str(assignment.checks_path), "-c", os.devnull, f"--rootdir={assignment.folder}"]
+    arguments = [str(assignment.checks_path), "-c", os.devnull]
+    arguments += [f"--rootdir={assignment.folder}", f"--confcutdir={assignment.folder}"]  # look no higher
     arguments += ["--noconftest", "--import-mode=importlib", "--assert=plain", "-o", "addopts="]
     arguments += [word for plugin in UNUSED.split() for word in ("-p", f"no:{plugin}")]
     with _apart():
@@ -89,7 +90,7 @@ class CheckRun:
     @pytest.fixture
     def ask(self, request):
         """Asks the submission."""
-        question = points_of(request.node.obj)[0]
+        question = question_and_points(request.node.obj)[0]
         if question in self._given_up:
             raise Wrong(*self._given_up[question])
         return Ask(self._submission, self._assignment, self._assignment.question(question))
@@ -116,10 +117,12 @@ class CheckRun:
     def pytest_collection_modifyitems(self, items):
         for item in items:
             try:
-                self._assignment.question(points_of(item.obj)[0])
+                self._assignment.question(question_and_points(item.obj)[0])
             except ValueError as error:
                 self.broken = str(error)
-        items[:] = [item for item in items if not self.broken and points_of(item.obj)[0] in self._questions]
+        items[:] = [
+            item for item in items if not self.broken and question_and_points(item.obj)[0] in self._questions
+        ]
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_makereport(self, item, call):
@@ -136,7 +139,7 @@ class CheckRun:
         return report
 
     def _note(self, item):
-        (question, most), (kind, message) = points_of(item.obj), self._failure or ("", "")
+        (question, most), (kind, message) = question_and_points(item.obj), self._failure or ("", "")
         title = title_of(item.obj) + item.name.removeprefix(item.originalname).replace("[", " [")
         earned = 0 if kind else most
         seconds = round(self._seconds, 3)
@@ -150,7 +153,7 @@ class CheckRun:
         self._failure, self._seconds = None, 0.0
 
 
-def points_of(check):
+def question_and_points(check):
     """Question and points of a check, as `minissd.assignments.marking.points` noted them."""
     if not hasattr(check, "points"):
         raise input_error(f"check {check.__name__}", "no points", 'write @points("question", 2) above it')

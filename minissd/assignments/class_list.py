@@ -14,6 +14,7 @@ from pathlib import Path
 from minissd import __version__
 from minissd.assignments.archive import is_zip
 from minissd.assignments.check_list import checks_of
+from minissd.assignments.manifest import MANIFEST
 from minissd.assignments.marking import MEMORY_LIMIT, TIME_LIMIT, loaded, submission_name
 from minissd.assignments.marking_process import MarkingProcess
 from minissd.assignments.report import Report, Result, clean, plain_number, write_json
@@ -66,7 +67,6 @@ def mark_class(
     questions=None,
     time_limit=TIME_LIMIT,
     memory_limit=MEMORY_LIMIT,
-    progress=True,
 ):
     """Mark many submissions.
 
@@ -88,8 +88,6 @@ def mark_class(
         Seconds for one call.
     memory_limit : int
         Bytes for the process of a submission; each job has one.
-    progress : bool
-        Show a progress bar, if stderr is a terminal.
 
     Returns
     -------
@@ -109,9 +107,7 @@ def mark_class(
     tasks = tasks_of(assignment, folders, output, settings)
     reports = {task.name: report for task in tasks if (report := _marked_before(output, task))}
     left = [task for task in tasks if task.name not in reports]
-    with tqdm(
-        total=len(tasks), initial=len(reports), unit="submission", disable=None if progress else True
-    ) as bar:
+    with tqdm(total=len(tasks), initial=len(reports), unit="submission", disable=None) as bar:
         for task, outcome in outcomes(assignment, left, jobs or os.cpu_count() or 1, settings):
             reports[task.name] = _written(output, task, outcome, assignment, questions)
             bar.update()
@@ -129,7 +125,7 @@ def tasks_of(assignment, folders, output, settings):
         If there is no such folder or file.
     """
     rules = [__version__, repr(sorted(settings.items())), assignment.checks_path.read_bytes()]
-    rules.append((assignment.folder / "manifest.toml").read_bytes())
+    rules.append((assignment.folder / MANIFEST).read_bytes())
     paths = {Path(folder).resolve(): Path(folder) for folder in folders}
     paths.pop(output.resolve(), None)  # it may lie among the submissions
     tasks, names = [], set()

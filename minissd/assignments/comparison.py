@@ -143,7 +143,7 @@ def _differs(came, expected, rtol, atol):
 
 
 def _difference_of_items(came, expected, rtol, atol):
-    if isinstance(came, np.ndarray) and came.ndim:
+    if isinstance(came, np.ndarray) and came.ndim and len(came) == len(expected):
         came = list(came)
     if not isinstance(came, (tuple, list)):
         return _instead(came, f"{len(expected)} values")
@@ -185,6 +185,8 @@ def _kind(value):
         return repr(value) if len(repr(value)) <= 60 else f"a long {type(value).__name__}"
     if isinstance(value, np.ndarray):
         return f"an array of shape {value.shape}"
+    if isinstance(value, (tuple, list)) and any(each is None for each in value):
+        return f"a {type(value).__name__} that holds None"
     return f"a {getattr(value, 'type_name', type(value).__name__)}"
 
 
@@ -223,10 +225,15 @@ def _offset(came, expected, close):
     return close(came - offset, expected) and words
 
 
+def _less_precise(came, expected, close):
+    single = came.dtype == np.float32 and np.allclose(came, expected, 1e-4, 1e-6)
+    return single and "The values are right to the precision of float32 only. Was something converted to it?"
+
+
 def _other_order(came, expected, close):
     same = close(np.sort(came, axis=None), np.sort(expected, axis=None))
     return same and "The values are right, but in another order."
 
 
 _LOOKS_OF_SHAPES = (_transposed, _other_shape)
-_LOOKS_OF_VALUES = (_inverted, _other_sign, _factor, _offset, _other_order)
+_LOOKS_OF_VALUES = (_less_precise, _inverted, _other_sign, _factor, _offset, _other_order)

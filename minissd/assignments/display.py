@@ -10,7 +10,6 @@ from minissd.assignments.wire import Given
 WIDTH = 96  # of a line
 MOST_VALUES = 48  # of an array that is shown whole
 LONGEST_TEXT = 200
-EDGE = 2  # values at each end of an axis that is not shown whole
 
 
 def shown(value, pasted=False):
@@ -81,7 +80,11 @@ def _is_long(value):
 
 def _array(array):
     if not _is_long(array):
-        return np.array2string(array, separator=", ", max_line_width=WIDTH - 16, threshold=MOST_VALUES)
+        with np.errstate(invalid="ignore"):
+            whole = array.dtype.kind == "f" and (array % 1 == 0).all() and (abs(array) < 1e8).all()
+        return np.array2string(
+            array, separator=", ", max_line_width=WIDTH - 16, threshold=MOST_VALUES, suppress_small=whole
+        )
     return f"array of shape {array.shape}, {array.dtype}{_range(array)}"
 
 
@@ -97,7 +100,8 @@ def _pasted(array):
     if _is_long(array):
         return _array(array)
     if not array.size:
-        return f"np.zeros({array.shape}{'' if array.dtype == float else f', np.{array.dtype}'})"
+        kind = "bool" if array.dtype == bool else f"np.{array.dtype}"
+        return f"np.zeros({array.shape}{'' if array.dtype == float else f', {kind}'})"
     usual = array.dtype in (float, int, bool)
     text = indented(_array(array), len("np.array("))
     return f"np.array({text}{'' if usual else f', np.{array.dtype}'})"
@@ -109,6 +113,8 @@ def _sequence(values, pasted):
     separator = ",\n " if any("\n" in part for part in parts) else ", "
     last = "," if isinstance(values, tuple) and len(values) == 1 else ""
     text = opening + separator.join(indented(part, 1) for part in parts) + last + closing
+    if pasted and len(text) > 4 * LONGEST_TEXT:
+        return f"{len(parts)} in a {type(values).__name__}, the first of them\n{parts[0]}"
     return _short(text, 8 * LONGEST_TEXT)
 
 

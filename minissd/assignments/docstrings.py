@@ -41,10 +41,8 @@ def trimmed(text, leave_out=()):
     summary, *pieces = SECTION.split(text)
     parts = [summary.rstrip()]
     for heading, content in zip(pieces[::2], pieces[1::2]):
-        content = (
-            TRIMS.get(heading, lambda content, leave_out: content)(content, leave_out).lstrip("\n").rstrip()
-        )
-        if content:
+        trim = TRIMS.get(heading, lambda content, leave_out: content)
+        if content := trim(content, leave_out).lstrip("\n").rstrip():
             parts.append(f"{heading}\n{'-' * len(heading)}\n{content}")
     return "\n\n".join(parts)
 

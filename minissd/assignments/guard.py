@@ -30,6 +30,7 @@ _COMPILED = re.compile(r".*\.nb[ic](\.tmp\.\w+)?|.*__pycache__.tmp\w{8}")  # Num
 _GONE = object()
 
 STARTS = "starts another program ({event}). Everything has to happen in Python, in the function itself."
+LOADS = "loads code that is not Python's ({event}). Take that out."
 NETWORK = "uses the network ({event}). Everything that it needs comes through its parameters."
 SIGNALS = "sends a signal to a program ({event}). Take that out."
 LIMITS = "changes the limits of its own process ({event}). Take that out."
@@ -42,6 +43,7 @@ EVENTS = {
     **dict.fromkeys(("os.startfile", "subprocess.Popen", "pty.spawn"), STARTS),
     **dict.fromkeys(("os.kill", "os.killpg", "signal.pthread_kill"), SIGNALS),
     **dict.fromkeys(("resource.setrlimit", "resource.prlimit"), LIMITS),
+    "ctypes.dlopen": LOADS,
     **dict.fromkeys(("socket.__new__", "socket.getaddrinfo", "socket.gethostbyname"), NETWORK),
 }
 

@@ -9,6 +9,7 @@ from functools import cache
 from pathlib import Path
 
 from minissd.assignments.blanks import blanked, definitions_of
+from minissd.assignments.docstrings import replaced
 from minissd.assignments.imports import import_blocks
 from minissd.assignments.library import find_definition
 from minissd.assignments.readme import readme
@@ -39,32 +40,6 @@ def write_handout(assignment, folder):
     texts = {"README.md": readme(assignment), **file_texts(assignment, blank)}
     if assignment.notebook_path.is_file():
         texts[f"{assignment.name}.ipynb"] = assignment.notebook_path.read_text(encoding="utf-8")
-    return write_new(texts, folder)
-
-
-def write_reference(assignment, folder, wrong=None):
-    """Write the files of the handout as the library answers them.
-
-    Parameters
-    ----------
-    assignment : Assignment
-    folder : str or Path
-        Created if needed.
-    wrong : WrongAnswer, optional
-        A mistake to make.
-
-    Returns
-    -------
-    list of Path
-
-    Raises
-    ------
-    InputError
-        As `write_handout`.
-    """
-    texts = file_texts(assignment, delegating)
-    if wrong:
-        texts[assignment.question_of(wrong).file] += f"\n\n{wrong.code.strip()}\n"
     return write_new(texts, folder)
 
 
@@ -134,7 +109,7 @@ def below(part):
 
 def kept_sources(file):
     """The sources of what a file gives whole."""
-    return [find_definition(path).text for path in file.keep]
+    return list(replaced({path: find_definition(path).text for path in file.keep}, file.replace).values())
 
 
 def imports_of(assignment, file):

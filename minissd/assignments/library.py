@@ -126,6 +126,14 @@ def first_line(node):
     return min([node.lineno, *(each.lineno for each in getattr(node, "decorator_list", ()))])
 
 
+def segment(source, node):
+    """The text of a node: `ast.get_source_segment`, without its walk over every character of the source."""
+    lines = source.splitlines(keepends=True)[node.lineno - 1 : node.end_lineno]
+    lines[-1] = lines[-1].encode()[: node.end_col_offset].decode()  # columns count bytes
+    lines[0] = lines[0].encode()[node.col_offset :].decode()
+    return "".join(lines)
+
+
 @cache
 def _parsed(module):
     text = _file(module.split(".")).read_text(encoding="utf-8")

@@ -36,7 +36,7 @@ KEYS = {
         "file": TABLES,
         "question": TABLES,
     },
-    File: {"name": FILE, "about": TEXT, "imports": TEXTS, "keep": TEXTS},
+    File: {"name": FILE, "about": TEXT, "imports": TEXTS, "keep": TEXTS, "replace": PAIRS},
     Question: {
         "name": NAME,
         "file": FILE,
@@ -44,7 +44,6 @@ KEYS = {
         "task": TEXT,
         "leave_out": TEXTS,
         "replace": PAIRS,
-        "keep_methods": TEXTS,
         "wrong": TABLES,
     },
     WrongAnswer: {"mistake": TEXT, "hint": TEXT, "code": TEXT},

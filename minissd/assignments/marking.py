@@ -155,13 +155,9 @@ def _submission(assignment, folder, time_limit, memory_limit, stack):
     from minissd.assignments.archive import opened
     from minissd.assignments.submission import Submission
 
-    files = {file.name: [] for file in assignment.files}
-    for question in assignment.questions:
-        files[question.file].extend(question.answer_names)
-    files = {name: tuple(names) for name, names in files.items()}
     path = stack.enter_context(opened(folder, assignment.file_names))
-    limits = {"time_limit": time_limit, "memory_limit": memory_limit}
-    return stack.enter_context(Submission(path, files=files, given=assignment.given, **limits))
+    files, given = assignment.answers_by_file, assignment.given
+    return stack.enter_context(Submission(path, files, given, time_limit, memory_limit))
 
 
 def _check_function(assignment, name):

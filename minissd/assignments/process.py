@@ -16,8 +16,8 @@ from concurrent.futures import TimeoutError as StillWaiting
 from pathlib import Path
 
 from minissd.assignments import wire
-from minissd.assignments.handed_in import copy_python_files
-from minissd.assignments.mishaps import KIND_NAMES, StudentError, sentences
+from minissd.assignments.student_errors import KIND_NAMES, StudentError, sentences
+from minissd.assignments.student_files import copy_python_files
 from minissd.assignments.worker import CHANNEL_LOST
 from minissd.errors import input_error
 
@@ -76,22 +76,29 @@ class WorkerProcess:
     """
 
     def __init__(self, folder, files, settings, output):
-        self._job = Path(tempfile.mkdtemp(prefix="minissd-marking-")).resolve()
-        self._work = self._job / "work"
         self._limit = settings["time_limit"]
+        self._undo = contextlib.ExitStack()
+        try:
+            self._start(folder, output)
+            self._begin({"files": files, "library": str(LIBRARY), **settings}, output)
+        except BaseException:  # Ctrl-C too
+            self.close()
+            raise
+
+    def _start(self, folder, output):
+        self._job = Path(tempfile.mkdtemp(prefix="minissd-marking-")).resolve()
+        self._undo.callback(shutil.rmtree, self._job, ignore_errors=True)
+        self._work, self._stopped_at = self._job / "work", self._job / "stopped_at"
         copy_python_files(folder, self._work)
+        self._pool = ThreadPoolExecutor(1)  # a pipe can be waited for with a limit only in a thread
         try:
             self._process = self._launch()
         except OSError as error:  # no permission, or too many processes
-            shutil.rmtree(self._job, ignore_errors=True)
             fix = "allow the marker to start processes"
             raise input_error("marking", f"{NOT_STARTED}: {error}", fix) from error
-        self._pool = ThreadPoolExecutor(1)  # a pipe can be waited for with a limit only in a thread
         self._reader = threading.Thread(target=_drain, args=(self._process.stderr, output), daemon=True)
         self._reader.start()
-        places = {"folder": self._work, "where": self._job / "where", "library": LIBRARY}
-        start = {name: str(path) for name, path in places.items()} | {"files": files} | settings
-        self._begin(wire.encode(start), output)
+        self._undo.callback(self._end)
 
     def _launch(self):
         environment = {name: os.environ[name] for name in KEPT_VARIABLES if name in os.environ}
@@ -107,11 +114,12 @@ class WorkerProcess:
             creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),  # Windows
         )
 
-    def _begin(self, start, output):
+    def _begin(self, settings, output):
+        start = settings | {"folder": str(self._work), "stopped_at": str(self._stopped_at)}
         try:
-            result_of(self._pool.submit(self._talk, start).result(START_SECONDS))
+            result_of(self._pool.submit(self._talk, wire.encode(start)).result(START_SECONDS))
         except (OSError, EOFError, StillWaiting, StudentError, wire.WireError) as error:
-            self.close()
+            self.close()  # the output is whole then
             lines = f"{error}\n{output.decode(errors='replace')}".strip().splitlines() or [""]
             fix = "allow it more memory, and give it only modules that exist"
             raise input_error("marking", f"{NOT_STARTED}: {lines[-1]}", fix) from None
@@ -127,7 +135,7 @@ class WorkerProcess:
         Parameters
         ----------
         request : dict
-            See `minissd.assignments.servant`; ``what`` names it in messages.
+            See `minissd.assignments.responder`; ``what`` names it in messages.
 
         Returns
         -------
@@ -158,7 +166,7 @@ class WorkerProcess:
         with contextlib.suppress(subprocess.TimeoutExpired):
             self._process.wait(GRACE_SECONDS)
         code = self._process.returncode
-        if self._where():
+        if self._stack():
             return self._too_long(what)
         if code in (None, CHANNEL_LOST):
             return StudentError("reply", UNREADABLE.format(what=what))
@@ -168,20 +176,23 @@ class WorkerProcess:
         headline = TOO_LONG.format(what=what, limit=self._limit)
         return StudentError("time", sentences(headline, self._line(), TOO_LONG_HINT))
 
-    def _where(self):
-        """What the worker's clock wrote about the place it was at when the time was over."""
+    def _stack(self):
+        """What the worker's clock wrote: the calls that it was in when the time was over."""
         try:
-            return (self._job / "where").read_text(errors="replace")
+            return self._stopped_at.read_text(errors="replace")
         except OSError:
             return ""
 
     def _line(self):
         work = re.escape(f"{self._work}{os.sep}")
-        found = re.search(rf'File "{work}(.*)", line (\d+) in (.*)', self._where())
+        found = re.search(rf'File "{work}(.*)", line (\d+) in (.*)', self._stack())
         return "It was at {}, line {}, in {}.".format(*found.groups()) if found else ""
 
     def close(self):
         """End the process, whatever it is doing, and remove its folder."""
+        self._undo.close()
+
+    def _end(self):
         with contextlib.suppress(OSError):
             if hasattr(os, "killpg"):
                 os.killpg(self._process.pid, signal.SIGKILL)
@@ -192,7 +203,6 @@ class WorkerProcess:
         for pipe in (self._process.stdin, self._process.stdout):
             with contextlib.suppress(OSError):  # a rest that was never sent
                 pipe.close()
-        shutil.rmtree(self._job, ignore_errors=True)
 
 
 def result_of(reply):

@@ -36,7 +36,16 @@ def introduction(assignment):
     lessons = enumeration([f"`{lesson}`" for lesson in assignment.lessons])
     them = "it" if len(assignment.lessons) == 1 else "them"
     before = f" Read {lessons} first; `minissd lessons` opens {them}." if assignment.lessons else ""
-    return fill(f"This takes {hours}.{before}", LINE_LENGTH)
+    return f"{fill(f'This takes {hours}.{before}', LINE_LENGTH)}\n\n{INSTALL}"
+
+
+INSTALL = """\
+You need minissd with its parts for courses and notebooks. In a clone of its repository:
+
+    python3 -m venv .venv && .venv/bin/pip install -q -e '.[course,notebooks]'
+    source .venv/bin/activate
+
+Then come back to this folder, in the same terminal, for the commands below."""
 
 
 def tasks(assignment):
@@ -53,16 +62,16 @@ def tasks(assignment):
 
 
 BEFORE_TASKS = """\
-The files hold functions that only raise `NotImplementedError`. Write your code in the place of that
-line; leave names and parameters as they are. The docstring says what comes in and what goes out, and
-most have a small example. Take the questions in this order:"""
+Some functions in the files only raise `NotImplementedError`. Write your code in the place of that
+line; leave names, parameters, and what is given as they are. The docstring says what comes in and
+what goes out, and most have a small example. Take the questions in this order:"""
 
 
 def what_to_write(question):
     """The names to define, unless there is only the one that the question is called after."""
-    if question.answer_names == (question.name,):
+    if question.written_names == (question.name,):
         return ""
-    return f"Write {enumeration([f'`{name}`' for name in question.answer_names])}. "
+    return f"Write {enumeration([f'`{name}`' for name in question.written_names])}. "
 
 
 def how_to_check(assignment):
@@ -76,7 +85,7 @@ In this folder, as often as you like:
 
 The first checks everything, the second one question. It says what failed: the call, what was
 expected, what came, and often the likely mistake. Your work is marked by the same checks. The
-examples in the docstrings are run by `python -m doctest {assignment.file_names[0]}`, which prints
+examples in the docstrings are run by `python -m doctest {assignment.questions[0].file}`, which prints
 nothing if they are right."""
     if assignment.notebook_path.is_file():
         text += f"\n\nThe notebook `{name}.ipynb` shows what your functions do, and checks them too."

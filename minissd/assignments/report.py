@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from textwrap import indent
@@ -10,6 +11,8 @@ from textwrap import indent
 from minissd.files import written_whole
 
 LONGEST_MESSAGE = 4000
+FAULT = re.compile(r"^\S+ (stops: \w+|changed its argument).*", re.MULTILINE)
+BEGIN = "Begin with the first: what is wrong there can be why others fail."
 
 
 @dataclass(frozen=True)
@@ -101,8 +104,9 @@ class Report:
         questions = self.by_question()
         width = max(map(len, questions), default=0)
         lines = [f"  {name:{width}}  {_line(results)}" for name, results in questions.items()]
-        failures = (text for results in questions.values() for text in _failures(results))
-        return "\n\n".join([head, "\n".join(lines), *failures])
+        failures = [list(_failures(results)) for results in questions.values()]
+        begin = [BEGIN] if sum(map(bool, failures)) > 1 else []
+        return "\n\n".join([head, "\n".join(lines), *begin, *(text for texts in failures for text in texts)])
 
     def gradescope(self):
         """The report as Gradescope's autograder reads it from ``results.json``.
@@ -170,16 +174,23 @@ def _line(results):
 
 
 def _failures(results):
-    """The texts about the failed checks of a question; those with one and the same message stand together."""
+    """The texts about the failed checks of a question; those with one and the same fault stand together."""
     same = {}
     for result in results:
         if not result.passed:
-            same.setdefault(result.message, []).append(result)
-    for message, failed in same.items():
+            same.setdefault(_fault(result.message), []).append(result)
+    for failed in same.values():
         points = plain_number(sum(result.max_points for result in failed))
         amount = f"{failed[0].question}, {points} {'point' if points == 1 else 'points'}"
-        what = failed[0].title if len(failed) == 1 else f"{len(failed)} checks"
-        yield f"{amount}: {what}\n{indent(message, '    ')}"
+        first = ", of which this is the first" * (len({result.message for result in failed}) > 1)
+        what = failed[0].title if len(failed) == 1 else f"{len(failed)} checks{first}"
+        yield f"{amount}: {what}\n{indent(failed[0].message, '    ')}"
+
+
+def _fault(message):
+    """What tells a fault from others: an exception and its place, whatever the call; or the whole message."""
+    found = FAULT.search(message)
+    return message if found is None else found[1] + message[found.end() :]
 
 
 def _gradescope_test(number, result):

@@ -10,7 +10,7 @@ import importlib
 import secrets
 
 from . import wire  # by its place: the worker's package has another name
-from .mishaps import StudentError, explain
+from .student_errors import StudentError, explain
 
 CUT = (
     "What {what} returns cannot be read by the marker: {error}.\n"
@@ -19,7 +19,7 @@ CUT = (
 GONE = "The {type_name} that was made before is gone: the program ended, or was stopped, in between."
 
 
-class Servant:
+class Responder:
     """Calls functions, makes objects and keeps them.
 
     Parameters
@@ -62,7 +62,7 @@ class Servant:
 
     def _do(self, request):
         try:
-            return _DEEDS[request["do"]](self, request)
+            return _ACTIONS[request["do"]](self, request)
         finally:
             self._afterwards(request["what"])
 
@@ -102,12 +102,12 @@ class Servant:
         return self._objects[reference.id]
 
 
-_DEEDS = {
-    "load": Servant.load,
-    "call": Servant.call,
-    "method": Servant.method,
-    "get": Servant.get,
-    "new": Servant.new,
+_ACTIONS = {
+    "load": Responder.load,
+    "call": Responder.call,
+    "method": Responder.method,
+    "get": Responder.get,
+    "new": Responder.new,
 }
 
 
@@ -118,7 +118,10 @@ def _attribute(thing, name):
         if hasattr(type(thing), name):  # a property that fails by itself
             raise
         kind = type(thing).__name__
-        problem = f"{kind} has no {name}.\nDefine it in the class, under exactly this name."
+        problem = (
+            f"{kind} has no {name}.\n"
+            f"Define it in the class, or set self.{name} in __init__, under exactly this name."
+        )
         raise StudentError("missing_name", problem) from None
 
 

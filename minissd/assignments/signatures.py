@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import ast
 import re
 from dataclasses import dataclass
+
+from minissd.assignments.library import segment
 
 LINE_LENGTH = 110
 INDENT = "    "
@@ -51,6 +52,7 @@ def parameters(node, source):
 
     Examples
     --------
+    >>> import ast
     >>> source = "def f(a, b=1e-3, *, c: int = 2, **rest): pass"
     >>> [parameter.text for parameter in parameters(ast.parse(source).body[0], source)]
     ['a', 'b=1e-3', 'c: int = 2', '**rest']
@@ -60,19 +62,19 @@ def parameters(node, source):
     defaults = [None] * (len(plain) - len(given.defaults)) + given.defaults
     found = [_parameter(*pair, source) for pair in zip(plain, defaults)]
     if given.vararg:
-        found.append(Parameter(given.vararg.arg, "*" + ast.get_source_segment(source, given.vararg), **many))
+        found.append(Parameter(given.vararg.arg, "*" + segment(source, given.vararg), **many))
     for argument, default in zip(given.kwonlyargs, given.kw_defaults):
         found.append(_parameter(argument, default, source, by_keyword=True))
     if given.kwarg:
-        found.append(Parameter(given.kwarg.arg, "**" + ast.get_source_segment(source, given.kwarg), **many))
+        found.append(Parameter(given.kwarg.arg, "**" + segment(source, given.kwarg), **many))
     return found
 
 
 def _parameter(argument, default, source, by_keyword=False):
-    text = ast.get_source_segment(source, argument)
+    text = segment(source, argument)
     if default is not None:
         equals = " = " if argument.annotation else "="
-        text += equals + ast.get_source_segment(source, default)
+        text += equals + segment(source, default)
     return Parameter(argument.arg, text, by_keyword, default is not None)
 
 
@@ -92,6 +94,7 @@ def signature(node, source, leave_out=()):
 
     Examples
     --------
+    >>> import ast
     >>> source = "def nms(boxes_xyxy, scores, inclusive=False):\\n    return 0"
     >>> signature(ast.parse(source).body[0], source, ["inclusive"])
     ['def nms(boxes_xyxy, scores):']
@@ -100,7 +103,7 @@ def signature(node, source, leave_out=()):
     kept = [parameter for parameter in found if parameter.name not in leave_out]
     if kept == found:
         return lines[node.lineno - 1 : end_of_signature(node, lines)]
-    returns = f" -> {ast.get_source_segment(source, node.returns)}" if node.returns else ""
+    returns = f" -> {segment(source, node.returns)}" if node.returns else ""
     margin = " " * node.col_offset
     return broken(f"{margin}def {node.name}(", _texts(kept), f"){returns}:", margin)
 
@@ -151,15 +154,15 @@ def call(name, given, leave_out=()):
 
     Examples
     --------
+    >>> import ast
     >>> source = "def f(a, b=1, c=2, **rest): pass"
     >>> call("reference", parameters(ast.parse(source).body[0], source), ["b"])
     'reference(a, c=c, **rest)'
     """
     passed, by_keyword = [], False
     for parameter in given:
-        by_keyword |= (
-            parameter.by_keyword or parameter.name in leave_out
-        )  # by place, the next would be off by one
+        # Behind one that is left out, the place of the others is another.
+        by_keyword |= parameter.by_keyword or parameter.name in leave_out
         if parameter.name not in leave_out:
             keyword = f"{parameter.name}=" if by_keyword and not parameter.stars else parameter.stars
             passed.append(keyword + parameter.name)

@@ -59,9 +59,17 @@ KINDS = (  # the first that fits; {what} is a file or a function
 
 HINTS = (  # what is likely, for exceptions without a kind of their own
     (RecursionError, "It calls itself again and again: when should that end?"),
-    (UnboundLocalError, "The name gets its value only on some ways through the function."),
+    (
+        UnboundLocalError,
+        "A name that gets a value anywhere in a function is its own, and hides a function of that name.\n"
+        "Give the result a name of its own, or give the variable its value before this line.",
+    ),
     (NameError, "Is the name spelled right, and is it set or imported before this line?"),
-    (IndexError, "Print the index and the shape of the array on this line: counting begins at 0."),
+    (
+        IndexError,
+        "Print the index and the shapes of the arrays on this line: counting begins at 0, "
+        "and an axis may be missing.",
+    ),
     (KeyError, "The dictionary has no such key."),
     (ZeroDivisionError, "For which input is the divisor 0?"),
     (FileNotFoundError, "Only the .py files that you hand in are there when it is marked."),
@@ -69,15 +77,33 @@ HINTS = (  # what is likely, for exceptions without a kind of their own
     (KeyboardInterrupt, "Take out whatever raises it."),
 )
 
+EMPTY = "An array on this line is empty, as a[k:-k] is for k = 0: print the shapes."
+SHAPES = "Print the shapes of the arrays on this line: an axis may be missing (x[:, None])."
+WHOLE = "Sizes and indices are whole numbers: // and int() give one, / does not."
+NOTHING = "Of an empty array there is no largest or smallest value: say yourself what comes out then."
 TEXT_HINTS = (  # the same, by a piece of the exception's text
-    ("broadcast", "Print the shapes of the arrays on this line: an axis may be missing (x[:, None])."),
+    (",0)", EMPTY),
+    ("(0,", EMPTY),
+    ("broadcast", SHAPES),
+    ("shape-mismatch", SHAPES),
+    ("core dimension", SHAPES),
+    ("not aligned", SHAPES),
+    ("must match exactly", "Print the shapes: only along the axis that they are joined at may they differ."),
+    ("interpreted as an integer", WHOLE),
+    ("sequence of integers", WHOLE),
+    ("indices must be integers", WHOLE),
+    ("zero-size array to reduction", NOTHING),
+    ("an empty sequence", NOTHING),
+    ("argument is empty", NOTHING),
+    ("out of bounds for uint8", "uint8 holds 0 to 255 and nothing negative: turn it into int(...) first."),
     (
         "truth value of an array",
         "Use & and | with parentheses, or .any() and .all(), in place of and, or, if.",
     ),
     ("positional argument", "Keep the names and the order of the parameters as they are in the handout."),
     ("unexpected keyword argument", "Keep the names of the parameters as they are in the handout."),
-    ("'NoneType'", "Something here is None: did a function forget to return its result?"),
+    ("'NoneType'", "Something here is None: a parameter that may be, or what a function forgot to return."),
+    ("object has no attribute", "Is the name spelled right, and was it set before (self.name = ...)?"),
 )
 
 
@@ -131,11 +157,14 @@ def _text(error):
 def _hint(error, text):
     by_type = (hint for types, hint in HINTS if isinstance(error, types))
     by_text = (hint for piece, hint in TEXT_HINTS if piece in text)
-    return next(by_type, None) or next(by_text, "")
+    return next(by_text, None) or next(by_type, "")
 
 
 def _place(error, own_file):
-    """Return the innermost line of the student's own code, ``at boxes.py, line 12, in iou: area = ...``."""
+    """Return where the student's own code was, ``at boxes.py, line 12, in iou: area = ...``.
+
+    That is the innermost line; above it stands the outermost if that is in another file.
+    """
     if isinstance(error, SyntaxError) and error.filename and own_file(error.filename):
         return f"at {own_file(error.filename)}, line {error.lineno}: {(error.text or '').strip()}"
     frames = [
@@ -143,9 +172,11 @@ def _place(error, own_file):
         for frame, line in traceback.walk_tb(error.__traceback__)
         if own_file(frame.f_code.co_filename)
     ]
-    if not frames:
-        return ""
-    name, line, code = frames[-1]
+    by_file = {frame[0]: frame for frame in (frames[:1] + frames[-1:])}
+    return "\n".join(_place_of(*frame) for frame in by_file.values())
+
+
+def _place_of(name, line, code):
     function = "" if code.co_name == "<module>" else f", in {code.co_name}"
     source = linecache.getline(code.co_filename, line).strip()
     return f"at {name}, line {line}{function}: {source}"

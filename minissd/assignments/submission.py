@@ -4,8 +4,9 @@ The files are copied to a folder of their own, and a process of their own, the *
 marker sends it the name of a function with arguments and receives the result. A worker that dies or does not
 answer in time costs one question: the next one gets a new worker.
 
-Read on in this order: `wire` (what is sent), `servant` (what the worker does with it), `worker` (the process
-that it runs in), `guard` (what it must not do), `process` (the marker's end of it), `mishaps` (messages).
+Read on in this order: `wire` (what is sent), `responder` (what the worker does with it), `worker` (the
+process that it runs in), `guard` (what it must not do), `process` (the marker's end of it), `student_errors`
+(messages).
 """
 
 from __future__ import annotations
@@ -14,10 +15,10 @@ import sysconfig
 from pathlib import Path
 
 from minissd.assignments import wire
-from minissd.assignments.handed_in import fault_of
-from minissd.assignments.mishaps import StudentError
 from minissd.assignments.process import LIBRARY, SHOWN_OUTPUT, WorkerProcess, result_of
-from minissd.assignments.servant import Servant
+from minissd.assignments.responder import Responder
+from minissd.assignments.student_errors import StudentError
+from minissd.assignments.student_files import fault_of
 from minissd.assignments.wire import Given, Handle
 from minissd.errors import input_error
 
@@ -92,7 +93,7 @@ class LocalSubmission(_Asked):
 
     def __init__(self, namespace):
         self._namespace = namespace
-        self._servant = Servant(self._find, _file_outside_packages, catches=(Exception, SystemExit))
+        self._responder = Responder(self._find, _file_outside_packages, catches=(Exception, SystemExit))
 
     def _find(self, name):
         if callable(self._namespace.get(name)):
@@ -100,7 +101,7 @@ class LocalSubmission(_Asked):
         raise StudentError("missing_name", f"There is no {name}.\nDefine it under exactly this name.")
 
     def _exchange(self, request):
-        return self._servant.answer(wire.encode(request))
+        return self._responder.answer(wire.encode(request))
 
 
 def _file_outside_packages(path):

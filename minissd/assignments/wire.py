@@ -22,7 +22,8 @@ from types import SimpleNamespace
 
 import numpy as np
 
-LARGEST = 256 << 20  # bytes of one message
+LARGEST = 256 << 20  # bytes of the values of one message
+LARGEST_TREE = 64 << 20  # and of the JSON around them
 MOST_VALUES = 250_000  # of one message; an array is one
 _LENGTH = struct.Struct("<Q")
 _FRAME = struct.Struct("<8sQ")
@@ -57,7 +58,7 @@ class Given:
     name: str
 
 
-def encode(value, refer=None, largest=LARGEST):
+def encode(value, refer=None):
     """Write a value as bytes.
 
     Parameters
@@ -67,8 +68,6 @@ def encode(value, refer=None, largest=LARGEST):
         scalars and arrays of numbers or bool, `Handle`, `Given`, and any of them within any other.
     refer : callable, optional
         Takes any other object and returns a `Handle` for it. Without it such an object is an error.
-    largest : int
-        Most bytes.
 
     Returns
     -------
@@ -84,7 +83,7 @@ def encode(value, refer=None, largest=LARGEST):
     >>> decode(encode({"side": 2, "boxes": (1.5, None)}))
     {'side': 2, 'boxes': (1.5, None)}
     """
-    writer = _Writer(refer, largest)
+    writer = _Writer(refer)
     try:
         tree = json.dumps(writer.node(value)).encode()
     except RecursionError:
@@ -132,7 +131,7 @@ def write_frame(stream, message):
     stream.flush()
 
 
-def read_frame(stream, largest=LARGEST + (1 << 26)):
+def read_frame(stream):
     """Read a message from a pipe.
 
     Raises
@@ -140,10 +139,10 @@ def read_frame(stream, largest=LARGEST + (1 << 26)):
     EOFError
         If the pipe ends.
     WireError
-        If something else comes, or it announces more than `largest` bytes.
+        If something else comes, or it announces more bytes than a message has.
     """
     mark, length = _FRAME.unpack(_exactly(stream, _FRAME.size))
-    if mark != _MARK or length > largest:
+    if mark != _MARK or length > LARGEST + LARGEST_TREE:
         raise WireError("not a message")
     return _exactly(stream, length)
 
@@ -158,10 +157,10 @@ def _exactly(stream, count):
 class _Writer:
     """Makes the tree of one message and collects the bytes of its arrays."""
 
-    def __init__(self, refer, largest):
+    def __init__(self, refer):
         self.buffers = []
         self._refer = refer
-        self._room = largest
+        self._room = LARGEST
         self._values = MOST_VALUES
         self._position = 0
 

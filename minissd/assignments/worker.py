@@ -19,8 +19,8 @@ from types import SimpleNamespace
 import numpy  # noqa: F401 - so that it is there before the time is counted
 
 from . import guard, wire  # by its place: this package is loaded under another name here
-from .mishaps import StudentError
-from .servant import Servant
+from .responder import Responder
+from .student_errors import StudentError
 
 try:
     import resource
@@ -52,14 +52,14 @@ def main():
 def _serve():
     requests, replies = _take_channels()
     start = SimpleNamespace(**wire.decode(wire.read_frame(requests)))
-    where = open(start.where, "w")  # noqa: SIM115 - for the life of the process
-    servant = _prepare(start)
+    stopped_at = open(start.stopped_at, "w")  # noqa: SIM115 - for the life of the process
+    responder = _prepare(start)
     wire.write_frame(replies, wire.encode({"result": None}))
     while True:
         message = wire.read_frame(requests)
         # Its thread needs no lock of Python's: it ends the process whatever the submission is doing.
-        faulthandler.dump_traceback_later(start.time_limit, exit=True, file=where)
-        reply = servant.answer(message)
+        faulthandler.dump_traceback_later(start.time_limit, exit=True, file=stopped_at)
+        reply = responder.answer(message)
         faulthandler.cancel_dump_traceback_later()
         wire.write_frame(replies, reply)
 
@@ -83,7 +83,7 @@ def _prepare(start):
     if start.guarded:
         watch.close()
     find = functools.partial(_find, files=start.files)
-    return Servant(find, _own_file_of(start.folder), _cleaner(watch))
+    return Responder(find, _own_file_of(start.folder), _cleaner(watch))
 
 
 def _import_given(start):

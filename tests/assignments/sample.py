@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+from minissd.assignments.handout import delegating, file_texts, write_new
+
 MANIFEST = """\
 title = "Overlap and loss"
 trains = "Arrays that broadcast, and a function with two branches."
@@ -112,6 +114,26 @@ def test_slope(ask, rng, reference):
     ask("smooth_l1", difference)[1].is_close(reference.smooth_l1(difference)[1])
 '''
 
+RIGHT = {
+    "boxes.py": """\
+import numpy as np
+
+def iou(a_xyxy, b_xyxy):
+    low = np.maximum(a_xyxy[:, None, :2], b_xyxy[:, :2])
+    high = np.minimum(a_xyxy[:, None, 2:], b_xyxy[:, 2:])
+    areas = [(each[:, 2:] - each[:, :2]).prod(axis=1) for each in (a_xyxy, b_xyxy)]
+    shared = (high - low).clip(0).prod(axis=2)
+    return shared / (areas[0][:, None] + areas[1] - shared)
+""",
+    "loss.py": """\
+import numpy as np
+
+def smooth_l1(difference):
+    far = np.abs(difference)
+    return np.where(far < 1, far**2 / 2, far - 0.5), difference.clip(-1, 1)
+""",
+}
+
 
 def write_sample(folder, name="sample"):
     """Write the assignment as the folder `name` inside `folder`; returns its path."""
@@ -120,3 +142,9 @@ def write_sample(folder, name="sample"):
     (path / "manifest.toml").write_text(MANIFEST)
     (path / "checks.py").write_text(CHECKS)
     return path
+
+
+def write_reference(assignment, folder):
+    """Write the files of a handout as the library answers them."""
+    write_new(file_texts(assignment, delegating), folder)
+    return folder

@@ -1,12 +1,14 @@
 """What the checks ask, and what a student reads when the answer is wrong."""
 
 import textwrap
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from sample import write_sample
 
 from minissd.assignments import load_assignment
+from minissd.assignments.answer import part_text
 from minissd.assignments.asking import Ask, RemoteObject, Wrong
 from minissd.assignments.handout import reference_namespace
 from minissd.assignments.submission import LocalSubmission
@@ -162,6 +164,19 @@ def test_changed_arguments(asking):
     second.equals([[2.0, 2.0, 4.0, 4.0]])
 
 
+def test_an_argument_after_the_call_has_its_name(asking):
+    def careless(a_xyxy, b_xyxy):
+        b_xyxy += 1
+
+    message = complaint(asking(iou=careless).in_place("iou", *SQUARES)[2].equals, SQUARES[1])
+    assert "\nb_xyxy after the call:\nexpected " in message and "[2]" not in message
+
+
+def test_attributes_and_keys_are_written_as_in_python():
+    model = SimpleNamespace(params={"weight": [4, 5]})
+    assert part_text(model, ("params", "weight", 1)) == ".params['weight'][1]"
+
+
 def test_arguments_are_noted_as_they_were(asking, mistaken):
     """The check may go on with its arrays after asking; the diagnosis needs what the student got."""
     squares = [np.array(each) for each in SQUARES]
@@ -202,6 +217,10 @@ class Counter:
     def twin(self):
         """Another one, beside a number."""
         return 1, Counter(self.total)
+
+    def __call__(self):
+        """Return the sum so far."""
+        return self.total
 
 
 class LateCounter(Counter):
@@ -258,6 +277,13 @@ def test_the_history_of_an_object_is_told_and_tried_again(counting):
     message = complaint(counter.get("total").equals, 10)
     assert message.startswith("counter = Counter(5)\ncounter.add(2)\ncounter.add(3)\ncounter.total\n")
     assert "only the last number counts" in message
+
+
+def test_what_an_object_was_made_of_is_told_and_calls_look_like_calls(counting):
+    ask = counting(copied=lambda counter: Counter(counter.total))
+    copy = ask("copied", ask.new("Counter", 5)).value
+    lines = complaint(copy.call("__call__").equals, 7).splitlines()
+    assert lines[:3] == ["counter = Counter(5)", "counter_2 = copied(counter)", "counter_2()"]
 
 
 def test_a_long_history_is_shortened(counting):

@@ -9,24 +9,13 @@ import zipfile
 from dataclasses import replace
 
 import pytest
-from sample import write_sample
+from sample import RIGHT, write_sample
 
 from minissd.assignments import class_list, load_assignment
 from minissd.assignments.archive import opened
 from minissd.assignments.class_list import fingerprint, mark_class, remark_of
 from minissd.assignments.report import Report, Result
 from minissd.errors import InputError, input_error
-
-IOU = """\
-import numpy as np
-
-def iou(a_xyxy, b_xyxy):
-    low = np.maximum(a_xyxy[:, None, :2], b_xyxy[None, :, :2])
-    high = np.minimum(a_xyxy[:, None, 2:], b_xyxy[None, :, 2:])
-    shared = np.prod((high - low).clip(0), axis=-1)
-    area = lambda boxes: np.prod(boxes[:, 2:] - boxes[:, :2], axis=-1)
-    return shared / (area(a_xyxy)[:, None] + area(b_xyxy) - shared)
-"""
 
 KILLS_THE_MARKER = '''
 import os
@@ -52,7 +41,7 @@ def sample(tmp_path):
 def hand_in(tmp_path):
     """A function that hands in a boxes.py; returns the folder."""
 
-    def make(name, text=IOU):
+    def make(name, text=RIGHT["boxes.py"]):
         folder = tmp_path / "submissions" / name
         folder.mkdir(parents=True)
         (folder / "boxes.py").write_text(text)
@@ -222,7 +211,7 @@ def test_fingerprint(hand_in, tmp_path):
     os.symlink("/dev/zero", ben / "endless.py")
     assert fingerprint(ben)
     with zipfile.ZipFile(tmp_path / "c.zip", "w") as file:
-        file.writestr("boxes.py", IOU)
+        file.writestr("boxes.py", "x = 1")
     assert fingerprint(tmp_path / "c.zip") != fingerprint(tmp_path / "none")
 
 

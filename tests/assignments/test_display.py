@@ -52,6 +52,23 @@ def test_shown(value, text):
     assert shown(value) == text
 
 
+def test_whole_numbers_are_shown_without_exponents():
+    assert shown(np.array([0.0, 12.0, 11012.0])) == "[    0.,    12., 11012.]"
+    assert shown(np.array([0.00001, 11012.0])) == "[1.0000e-05, 1.1012e+04]"
+    assert shown(np.array([1e20, 1.0])) == "[1.e+20, 1.e+00]"
+    assert shown(np.array([np.inf, np.nan, 2.0])) == "[inf, nan,  2.]"
+
+
+def test_a_long_list_of_arguments_is_told_by_its_first():
+    pairs = [(np.arange(9.0) / 7, "cat")] * 20
+    assert shown(pairs, pasted=True).startswith("20 in a list, the first of them\n(np.array([0.")
+    assert len(shown(pairs, pasted=True)) < 200
+
+
+def test_an_empty_array_can_be_pasted():
+    assert shown(np.zeros((0, 4), bool), pasted=True) == "np.zeros((0, 4), bool)"
+
+
 def test_a_short_call_is_one_line():
     assert call_text("iou", {"a": np.array([[0, 1]]), "k": 3}, "[0]") == "iou(np.array([[0, 1]]), 3)[0]"
 

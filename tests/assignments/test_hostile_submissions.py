@@ -1,6 +1,7 @@
 """A submission that misbehaves costs its own question, with words that help, and no other."""
 
 import os
+import sys
 import time
 
 import numpy as np
@@ -80,6 +81,7 @@ CALLS = {
         ["starts another program"],
     ),
     "shell": ("os.system('true')", "forbidden", ["starts another program (os.system)"]),
+    "library_of_c": ("import ctypes; ctypes.CDLL(None)", "forbidden", ["loads code", "ctypes.dlopen"]),
     "socket": ("import socket; socket.socket()", "forbidden", ["uses the network"]),
     "download": ("import urllib.request as u; u.urlopen('http://127.0.0.1:9')", "forbidden", ["network"]),
     "kills_the_marker": ("os.kill(os.getppid(), 9)", "forbidden", ["sends a signal"]),
@@ -105,6 +107,9 @@ CALLS = {
     ),
     "reads_input": ("input()", "raised", ["EOFError", "parameters"]),
 }  # fmt: skip
+
+if sys.platform != "linux":  # no limit of memory there, but all of it would be used
+    del CALLS["memory"], CALLS["memory_of_lists"]
 
 HEAD = """
 import os, signal, sys, threading, time

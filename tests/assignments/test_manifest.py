@@ -32,11 +32,11 @@ def test_all_of_it_arrives(sample, tmp_path):
     assert sample.checks_path == tmp_path / "sample" / "checks.py"
 
 
-def test_questions_by_name_file_and_wrong_answer(sample):
+def test_questions_by_name_and_file(sample):
     iou, smooth_l1 = sample.questions
     assert sample.question("smooth_l1") is smooth_l1
     assert sample.questions_in("boxes.py") == [iou]
-    assert sample.question_of(smooth_l1.wrong[1]) is smooth_l1
+    assert sample.answers_by_file == {"boxes.py": ("iou",), "loss.py": ("smooth_l1",)}
     with pytest.raises(InputError, match=r"sample: no question 'nms' .*iou, smooth_l1"):
         sample.question("nms")
 
@@ -106,7 +106,6 @@ IOU = 'answers = ["minissd.boxes.iou"]'
         (IOU, IOU + '\nreplace = [["Boxes", "x"]]', "question iou: replace: 'Boxes' occurs 0 times"),
         (IOU, IOU + '\nreplace = [["Two", "x"]]', "question iou: replace: 'Two' occurs 2 times"),
         (IOU, IOU + '\nreplace = ["Two"]', "replace is .*give a list of .old, new."),
-        (IOU, IOU + '\nkeep_methods = ["forward"]', "there is no method forward"),
         ("return loss, np.abs(slope)", "return loss,, 2", "without its sign': line 6: invalid syntax"),
         (
             "def smooth_l1(difference):\n    small",

@@ -27,6 +27,8 @@ def test_text_tells_a_repeated_message_once():
         "  iou   2 of 3  1 of 2 checks passed",
         "  loss  0 of 4.5  0 of 3 checks passed",
         "",
+        "Begin with the first: what is wrong there can be why others fail.",
+        "",
         "iou, 1 point: Boxes apart.",
         "    iou(a)",
         "    expected 0",
@@ -34,6 +36,25 @@ def test_text_tells_a_repeated_message_once():
         "loss, 4.5 points: 3 checks",
         "    loss.py is missing.",
     ]
+
+
+def test_text_tells_one_exception_once_whatever_the_calls():
+    stops = (
+        "f({}) with\n    x = 1\nf stops: ValueError: shapes ({},) (3,)\nat boxes.py, line 3, in f: {}\nPrint."
+    )
+    lines = ("a + b", "a + b", "a - b")
+    messages = [stops.format(i, i, line) for i, line in enumerate(lines)]
+    messages += [f"f({i})\nf changed its argument a. Work on a copy." for i in (1, 2)]
+    results = [
+        Result("f", f"test_{i}", 0, 1, each, 0, f"Case {i}.", "raised") for i, each in enumerate(messages)
+    ]
+    texts = Report("A1", "anna", tuple(results)).text().split("\n\n")[2:]
+    assert [text.partition("\n")[0] for text in texts] == [
+        "f, 2 points: 2 checks, of which this is the first",
+        "f, 1 point: Case 2.",
+        "f, 2 points: 2 checks, of which this is the first",
+    ]
+    assert "shapes (0,)" in texts[0] and "shapes (1,)" not in texts[0]
 
 
 def test_gradescope():

@@ -1,11 +1,13 @@
 """Calling a student's functions: what is sent, what comes back, and what is said when nothing does."""
 
 import pickle
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
 
 from minissd.assignments.guard import Guard
+from minissd.assignments.student_errors import explain
 from minissd.assignments.submission import Given, Handle, LocalSubmission, StudentError, Submission
 from minissd.config import TINY
 from minissd.errors import InputError
@@ -158,7 +160,7 @@ def test_objects_within_a_result_can_be_used(submission):
     [
         ("broadcast", [np.zeros(2)], "raised", ["broadcast stops: ValueError", "x[:, None]"]),
         ("ambiguous", [np.zeros(2)], "raised", ["truth value", ".any()"]),
-        ("forgets", [1], "raised", ["'NoneType'", "forget to return"]),
+        ("forgets", [1], "raised", ["'NoneType'", "forgot to return"]),
         ("iou", [np.zeros(4)], "raised", ["missing 1 required positional", "in the handout"]),
         ("Ghost", [], "missing_name", ["no Ghost", "exactly this name"]),
     ],
@@ -175,7 +177,41 @@ def test_what_went_wrong_is_said_in_the_same_words_in_both_places(remote, local,
 def test_the_line_of_the_student_is_shown(remote):
     with pytest.raises(StudentError) as caught:
         remote.call("iou", [np.zeros(4), [1]])
-    assert "at areas.py, line 2, in area: return (x[2]" in caught.value.message
+    called, where, *_ = caught.value.message.splitlines()[1:]
+    assert called == "at boxes.py, line 15, in iou: return area(a) / area(b)"
+    assert where.startswith("at areas.py, line 2, in area: return (x[2]")
+
+
+def own_name_hides_a_function():
+    area = area(2)  # noqa: F821
+    return area
+
+
+@pytest.mark.parametrize(
+    "mistake, words",
+    [
+        (own_name_hides_a_function, "hides a function"),
+        (lambda: np.zeros(3.0), "whole numbers"),
+        (lambda: np.zeros(3)[:1.5], "whole numbers"),
+        (lambda: np.zeros((2, 7, 4))[np.arange(2), np.zeros((2, 7), int)], "an axis may be missing"),
+        (lambda: np.zeros(3)[3], "counting begins at 0"),
+        (lambda: np.zeros(0).max(), "Of an empty array"),
+        (lambda: np.zeros(0).argmax(), "Of an empty array"),
+        (lambda: max([]), "Of an empty array"),
+        (lambda: -1 + np.uint8(1), "turn it into int"),
+        (lambda: np.ones((2, 3))[:, 0:-0] + np.ones((2, 3)), "is empty"),
+        (lambda: np.ones((2, 3)) @ np.ones((2, 3)), "an axis may be missing"),
+        (lambda: np.tensordot(np.ones(2), np.ones(3), 1), "an axis may be missing"),
+        (lambda: np.concatenate([np.ones((1, 2)), np.ones((1, 3))]), "joined at"),
+        (lambda: None + 1, "may be, or what a function forgot"),
+        (lambda: None.shape, "may be, or what a function forgot"),
+        (lambda: np.ones(2).shpae, "spelled right"),
+    ],
+)
+def test_what_an_exception_means_for_a_beginner(mistake, words):
+    with pytest.raises(Exception) as caught:
+        mistake()
+    assert words in explain(caught.value, "f", lambda name: None).message
 
 
 def test_a_missing_method_and_a_failing_property_are_two_things(submission):
@@ -258,17 +294,22 @@ def test_what_was_replaced_is_named_and_put_back(tmp_path, monkeypatch):
     assert guard.restore() == []
 
 
-def test_a_process_that_cannot_be_started_is_not_the_students_fault(tmp_path, monkeypatch):
-    def refuse(*arguments, **settings):
-        raise PermissionError(13, "Permission denied")
-
+@pytest.mark.parametrize(
+    "where, problem, raised, words",
+    [
+        ("subprocess.Popen", PermissionError(13, "Denied"), InputError, "could be started: .*Denied"),
+        ("minissd.assignments.process.WorkerProcess._talk", EOFError(), InputError, "could be started"),
+        ("minissd.assignments.process.WorkerProcess._talk", KeyboardInterrupt(), KeyboardInterrupt, "^$"),
+    ],
+)  # fmt: skip
+def test_a_process_that_does_not_start_is_not_the_students_fault(
+    tmp_path, monkeypatch, where, problem, raised, words
+):
+    """It leaves nothing behind."""
     (tmp_path / "boxes.py").write_text("def iou(a, b): return 1\n")
     (tmp_path / "temporary").mkdir()
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "temporary"))
-    monkeypatch.setattr("subprocess.Popen", refuse)
-    with (
-        pytest.raises(InputError, match=r"could be started.*Permission denied"),
-        Submission(tmp_path, {"boxes.py": ("iou",)}) as submission,
-    ):
-        submission.call("iou", [1, 2])
+    monkeypatch.setattr(where, Mock(side_effect=problem))
+    with pytest.raises(raised, match=words):
+        Submission(tmp_path, {"boxes.py": ("iou",)}).call("iou", [1, 2])
     assert list((tmp_path / "temporary").iterdir()) == []

@@ -17,7 +17,7 @@ from textwrap import dedent
 from xml.etree import ElementTree
 
 import pytest
-from sample import write_sample
+from sample import RIGHT, write_sample
 
 from minissd.assignments import assignment_names, load_assignment, mark
 from minissd.assignments.check_list import points_of
@@ -32,29 +32,6 @@ PAGE = REPOSITORY / "notebooks" / "assignments" / "README.md"
 BLOCK = re.compile(r"(?:^`(?P<name>[\w./-]+)`[^\n]*:\n\n)?^```(?P<kind>\w+)\n(?P<text>.*?)^```$", re.M | re.S)
 TABLE = re.compile(r"^\| \| trains .*?\n\n", re.M | re.S)
 REPORT = re.compile(r"^```text\n(.*?)^```$", re.M | re.S)
-
-RIGHT = {
-    "boxes.py": """
-import numpy as np
-
-def iou(a_xyxy, b_xyxy):
-    low = np.maximum(a_xyxy[:, None, :2], b_xyxy[:, :2])
-    high = np.minimum(a_xyxy[:, None, 2:], b_xyxy[:, 2:])
-    areas = [(each[:, 2:] - each[:, :2]).prod(axis=1) for each in (a_xyxy, b_xyxy)]
-    shared = (high - low).clip(0).prod(axis=2)
-    return shared / (areas[0][:, None] + areas[1] - shared)
-
-def clip(boxes_xyxy):
-    return boxes_xyxy.clip(0, 1)
-""",
-    "loss.py": """
-import numpy as np
-
-def smooth_l1(difference):
-    far = np.abs(difference)
-    return np.where(far < 1, far**2 / 2, far - 0.5), difference.clip(-1, 1)
-""",
-}
 
 
 def table():

@@ -327,7 +327,7 @@ def test_difficult_objects_leave_no_trace(ask):
 def test_other_classes_are_left_aside(ask):
     """A detection of class 2 on an object of class 1 is a false positive of class 2."""
     detections = [image([0, 40], [0.9, 0.8], [2, 2])]
-    curve = ask("precision_recall", detections, [truth([0, 40], [1, 2])], 2)
+    curve = ask("precision_recall", detections, [truth([0, 40, 80], [1, 2, 1])], 2)
     curve["precision"].is_close([0, 0.5])
     curve["recall"].is_close([0, 1])
 
