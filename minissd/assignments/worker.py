@@ -126,6 +126,8 @@ def _own_file_of(folder):
     prefix = os.path.realpath(folder) + os.sep
 
     def own_file(path):
+        if path.startswith("<"):  # no file, such as <frozen importlib._bootstrap>
+            return None
         path = os.path.realpath(path)
         return path.removeprefix(prefix) if path.startswith(prefix) else None
 
