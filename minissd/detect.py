@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from minissd import boxes, codec
-from minissd.backend import to_cpu
+from minissd.backend import is_cuda, to_cpu
 from minissd.errors import InputError
 from minissd.kernels import postprocess
 from minissd.kernels.cuda import detection as on_gpu
@@ -232,5 +232,6 @@ def _check_shapes(loc, conf, priors_cxcywh):
             f"detect: {loc.shape[1]} offsets and {conf.shape[1]} class rows for {len(priors_cxcywh)} priors "
             "(were the priors made from the configuration of this model?)"
         )
-    if priors_cxcywh.shape[1:] != (4,):
-        raise InputError(f"priors_cxcywh: shape {priors_cxcywh.shape} (give one row cx, cy, w, h per prior)")
+    shape = priors_cxcywh.shape if is_cuda(priors_cxcywh) else np.shape(priors_cxcywh)
+    if shape[1:] != (4,):
+        raise InputError(f"priors_cxcywh: shape {shape} (give one row cx, cy, w, h per prior)")

@@ -124,7 +124,9 @@ def num_matched(positive, if_none):
     """
     xp = get_array_module(positive)
     num_pos = xp.count_nonzero(positive)
-    return xp.where(num_pos > 0, num_pos, if_none) if is_cuda(positive) else int(num_pos) or if_none
+    if is_cuda(positive):  # it stays there, so nobody can ask now whether it is 0
+        return xp.where(num_pos > 0, num_pos, if_none)
+    return int(num_pos) or if_none
 
 
 def as_float(value):

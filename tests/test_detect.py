@@ -349,6 +349,12 @@ def test_predictions_that_do_not_fit_together_are_refused(loc, conf, detect):
         detect(np.zeros(loc), np.zeros(conf), np.full((2, 4), 0.5))
 
 
+def test_priors_may_be_a_list(detect):
+    conf = np.array([[[0.0, 9.0]]])
+    (found,) = detect(np.zeros((1, 1, 4)), conf, ONE_PRIOR.tolist())
+    np.testing.assert_allclose(found.boxes_xyxy, [[0.25, 0.25, 0.75, 0.75]])
+
+
 def test_priors_of_another_form_are_refused(detect):
     with pytest.raises(InputError, match=r"priors_cxcywh: shape \(2, 3\)"):
         detect(np.zeros((1, 2, 4)), np.zeros((1, 2, 3)), np.full((2, 3), 0.5))
