@@ -41,8 +41,12 @@ class Check:
 
     @classmethod
     def of_error(cls, what, found, expected, bound=FLOAT32):
-        """An error beside its bound."""
-        error = relative_error(found, expected)
+        """The error of an array beside its bound."""
+        return cls.of_bound(what, relative_error(found, expected), bound)
+
+    @classmethod
+    def of_bound(cls, what, error, bound=FLOAT32):
+        """An error beside its bound; without one it is only stated."""
         return cls(what, f"{error:.1e}", f"{bound:g}" if bound else "", error <= bound if bound else None)
 
     @classmethod
@@ -116,22 +120,20 @@ def compare(what, found, expected, bound=FLOAT32):
     worst = float(np.abs(found.losses / expected.losses - 1).max())
     numbers = ", ".join(f"{loss:.4f}" for loss in expected.losses[[0, -1]])
     what = f"{what}: {len(found.losses)} training losses (first and last {numbers})"
-    yield Check(what, f"{worst:.1e}", f"{bound:g}", worst <= bound)
+    yield Check.of_bound(what, worst, bound)
 
 
 def gradients(what, found, expected, bound):
     """The parameter that is worst. A ReLU whose input rounding moves over 0 switches a part of a gradient."""
     errors = {name: relative_error(found.grads[name], grad) for name, grad in expected.grads.items()}
     name = max(errors, key=errors.get)
-    holds = errors[name] <= bound if bound else None
-    yield Check(f"{what}: gradients, worst {name}", f"{errors[name]:.1e}", f"{bound or ''}", holds)
+    yield Check.of_bound(f"{what}: gradients, worst {name}", errors[name], bound)
     squares = sum(
         float(np.square(found.grads[n] - g, dtype=np.float64).sum()) for n, g in expected.grads.items()
     )
     norm = sum(float(np.square(g, dtype=np.float64).sum()) for g in expected.grads.values())
     error = float(np.sqrt(squares / norm))
-    holds = error <= bound if bound else None
-    yield Check(f"{what}: gradients, norm of the difference", f"{error:.1e}", f"{bound or ''}", holds)
+    yield Check.of_bound(f"{what}: gradients, norm of the difference", error, bound)
 
 
 # -- sizes that fill no tile ---------------------------------------------------------------------------------
@@ -157,8 +159,7 @@ def ragged(shapes=RAGGED):
         for algorithm in ("auto", "direct", *(["winograd"] if (kernel, stride) == (3, 1) else [])):
             what = f"convolution {shape}, {algorithm}"
             try:
-                error = max(_convolution_errors(shape, algorithm))
-                yield Check(what, f"{error:.1e}", f"{FLOAT32:g}", error <= FLOAT32)
+                yield Check.of_bound(what, max(_convolution_errors(shape, algorithm)))
             except Exception as error:  # the other algorithms may do
                 yield Check.of_exception(what, error)
 

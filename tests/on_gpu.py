@@ -136,7 +136,7 @@ def training_part(output, options):
     command += ["--data", str(options.train), "--output", str(output / "run"), "--quiet"]
     command += ["--steps", str(options.steps), "--batch-size", str(options.batch_size)]
     command += ["--evaluate-every", str(max(1, options.steps // 4)), "--checkpoint-every", "0"]
-    command += [word for word in options.train_options.split() if word]
+    command += options.train_options.split()
     note = "" if options.train else "no --train FOLDER was given"
     return Part("train", title, command if options.train else None, 590, tail, note)
 
@@ -273,7 +273,7 @@ def tail(log, _=None, lines=60):
 
 
 def describe():
-    """Machine and versions, and what is missing."""
+    """The machine and the versions."""
     from minissd.bench import machine
     from minissd.bench.device import Device
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import cycle
+
 import numpy as np
 from matplotlib.lines import Line2D
 
@@ -85,9 +87,9 @@ def _require_some(groups):
 
 
 def _styles():
-    """Colour and dashes of the first line, of the second...; both differ."""
-    pairs = zip(CHART_COLORS, DASHES)
-    return [{"color": color, "linestyle": dashes, "linewidth": 2.2} for color, dashes in pairs]
+    """Colour and dashes of the first line, of the second...: the first six differ in both, 42 in one."""
+    for color, dashes in zip(cycle(CHART_COLORS), cycle(DASHES)):
+        yield {"color": color, "linestyle": dashes, "linewidth": 2.2}
 
 
 def _new_chart(groups, xlabel, ylabel, title):

@@ -13,10 +13,11 @@ from minissd.backend import tf32_is_allowed
 from minissd.bench import machine, peers, roofs, run
 from minissd.bench.contest import Contest, Work, against_peers, hold
 from minissd.bench.device import PROCESSOR, TF32_TOLERANCE, Device
-from minissd.bench.operations import Convolution
+from minissd.bench.operations import Convolution, convolutions
 from minissd.bench.timing import Contender, Plan
 from minissd.bench.workloads import GROUPS, ON_GPU, Setting, detection, layers, network
 from minissd.errors import InputError
+from minissd.models import SSD
 
 GPU = Device("cuda:0")
 MOMENT = Plan(rounds=1, least_rounds=1, seconds=0.0, turn=0.0, pause=0.0)
@@ -166,14 +167,7 @@ def test_images_go_to_the_gpu_in_the_order_of_their_shape(pretend_cuda):
 
 def test_a_whole_network_has_its_counts():
     contest = network.contest(layers.TINY, 1)
-    assert contest.traffic == 4 * sum(sizes_of(contest_layer) for contest_layer in tiny_layers())
-
-
-def tiny_layers():
-    from minissd.bench.operations import convolutions
-    from minissd.models import SSD
-
-    return convolutions(SSD(layers.TINY), 1)
+    assert contest.traffic == 4 * sum(map(sizes_of, convolutions(SSD(layers.TINY), 1)))
 
 
 def sizes_of(layer):

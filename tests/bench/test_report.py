@@ -32,23 +32,7 @@ SLOW = Row("boxes", "NMS, slow", ours=Spread.of([4.0]), peer=Spread.of([1.0]), p
 def test_a_line_has_times_ratio_speed_and_share_of_the_peak():
     line = table_line(FAST, LIMITS)
     # 40 GFLOP in 0.2 s are 200 GFLOP/s, half of the peak
-    words = [
-        "SSD300",
-        "forward",
-        "200",
-        "ms",
-        "±25%",
-        "500",
-        "ms",
-        "PyTorch",
-        "NCHW",
-        "2.50",
-        "200",
-        "50%",
-        "-",
-        "-",
-    ]
-    assert line.split() == words
+    assert " ".join(line.split()) == "SSD300 forward 200 ms ±25% 500 ms PyTorch NCHW 2.50 200 50% - -"
 
 
 def test_a_line_without_a_peer_has_dashes():

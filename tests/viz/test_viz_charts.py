@@ -46,6 +46,12 @@ def test_colour_is_never_the_only_sign():
     assert len({str(line._dash_pattern) for line in handles}) == 4
 
 
+def test_many_lines_are_all_drawn_and_look_different():
+    (ax,) = draw_lines({name: [1, 2] for name in "abcdefghij"}).axes
+    assert len(ax.lines) == 10
+    assert len({(line.get_color(), str(line._dash_pattern)) for line in ax.lines}) == 10
+
+
 @pytest.mark.parametrize("draw", [draw_lines, lambda groups: draw_histograms(groups, EDGES)])
 @pytest.mark.parametrize("groups, words", [({}, "nothing to draw"), ({"a": []}, "'a': holds no numbers")])
 def test_nothing_to_draw_is_refused(draw, groups, words):

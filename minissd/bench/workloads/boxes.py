@@ -126,10 +126,10 @@ def mining_contest(against, batch_size=BATCH_SIZE, device=PROCESSOR):
     contenders = []
     if peers.find("torch"):
         from minissd.bench import torch_boxes
+        from minissd.bench.torch_ssd import as_tensor
 
         way = getattr(torch_boxes, MINED_AGAINST[against])
-        tensors = [torch_boxes.torch.from_numpy(array).to(device.name) for array in (conf_loss, positive)]
-        run = partial(way, *tensors)
+        run = partial(way, *(as_tensor(array, device) for array in (conf_loss, positive)))
         contenders = [Contender(f"PyTorch, {against}", run, lambda y: {"hard_negatives": y.cpu().numpy()})]
     return Contest.on(device, ours, contenders)
 

@@ -106,7 +106,7 @@ def nms_batch_contest(batch_size, device=PROCESSOR):
 
     def ours(device):
         suppress = partial(_suppress, *map(device.send, (scores, boxes_xyxy)))
-        return Contender("minissd", suppress, lambda kept: {"survivors": _mask(scores.shape, *kept)})
+        return Contender("minissd", suppress, lambda kept: {"survivors": _mask_of_keys(scores.shape, *kept)})
 
     def survivors(found):
         return {"survivors": _mask_of_torch(scores.shape, *found)}
@@ -158,18 +158,20 @@ def _rules(shape):
     return postprocess.rules_of(sizes, *limits, SSD300_VOC.variances, NO_DEVIATION)
 
 
-def _mask(shape, kept, counts):
+def _mask_of_keys(shape, keys, counts):
     """Which scores belong to survivors, of keys whose lower 32 bits are the prior."""
-    kept, counts = to_cpu(kept), to_cpu(counts)
-    mask = np.zeros(shape, bool)
-    n, c, k = np.nonzero(np.arange(kept.shape[2]) < counts[..., None])
-    mask[n, c, kept[n, c, k].astype(np.uint64) & np.uint64(2**32 - 1)] = True
-    return mask
+    keys, counts = to_cpu(keys), to_cpu(counts)
+    priors = keys.astype(np.uint64) & np.uint64(2**32 - 1)
+    return _mask(shape, priors, np.arange(keys.shape[2]) < counts[..., None])
 
 
 def _mask_of_torch(shape, _, priors, kept):
     """The same, of what `minissd.bench.torch_boxes.nms_together` returns."""
-    priors, kept = priors.cpu().numpy(), kept.cpu().numpy()
+    return _mask(shape, priors.cpu().numpy(), kept.cpu().numpy())
+
+
+def _mask(shape, priors, kept):
+    """True at the priors (N, C - 1, K) that are kept."""
     mask = np.zeros(shape, bool)
     n, c, k = np.nonzero(kept)
     mask[n, c, priors[n, c, k]] = True

@@ -80,10 +80,8 @@ def contest(layer, which, device=PROCESSOR):
         from minissd.bench import torch_layers
 
         contenders = torch_layers.contenders(x, dy, conv, which, device)
-    ours, counts = (
-        partial(_ours, conv, x, dy, which),
-        {"operations": layer.operations, "traffic": layer.traffic},
-    )
+    ours = partial(_ours, conv, x, dy, which)
+    counts = {"operations": layer.operations, "traffic": layer.traffic}
     return Contest.on(device, ours, contenders, TOLERANCE, **counts)
 
 

@@ -44,7 +44,9 @@ def works(setting):
     for device, batch_size in itertools.product(setting.device.precisions(), sizes):
         name = device.title(f"{model_name(SSD300_VOC)} training step, batch {batch_size}")
         yield Work("training", name, against_peers(partial(step_contest, SSD300_VOC, batch_size, device)))
-    for batch_size in () if on_gpu else setting.sizes(*USUAL[TINY]):
+    if on_gpu:
+        return
+    for batch_size in setting.sizes(*USUAL[TINY]):
         name = f"{model_name(TINY)} training with its data, batch {batch_size}"
         yield Work("training", name, against_peers(partial(pipeline_contest, TINY, batch_size)))
 
