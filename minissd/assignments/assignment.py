@@ -21,10 +21,10 @@ class WrongAnswer:
     ----------
     mistake : str
         Ends the sentence "This is what comes out if ...".
-    hint : str
-        Sentences that help.
     code : str
         Definitions that make the mistake.
+    hint : str
+        Sentences that help.
     """
 
     mistake: str

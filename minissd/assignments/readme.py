@@ -32,7 +32,7 @@ def readme(assignment):
 
 def introduction(assignment):
     """How long it takes, and what to read before."""
-    hours = f"about {assignment.hours:g} hour{'s' * (assignment.hours != 1)}"
+    hours = f"about {amount(assignment.hours, 'hour')}"
     lessons = enumeration([f"`{lesson}`" for lesson in assignment.lessons])
     them = "it" if len(assignment.lessons) == 1 else "them"
     before = f" Read {lessons} first; `minissd lessons` opens {them}." if assignment.lessons else ""

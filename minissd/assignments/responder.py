@@ -83,10 +83,10 @@ class Responder:
 
     def _call(self, function, request):
         args, kwargs = request["args"], request["kwargs"]
-        before = {key: _bytes(value) for key, value in [*enumerate(args), *kwargs.items()]}
+        passed = {**dict(enumerate(args)), **kwargs}
+        before = {key: _bytes(argument) for key, argument in passed.items()}
         value = function(*args, **kwargs)
-        after = {key: _bytes(value) for key, value in [*enumerate(args), *kwargs.items()]}
-        changed = [key for key in before if before[key] != after[key]]
+        changed = [key for key, argument in passed.items() if _bytes(argument) != before[key]]
         return (value, args if request["in_place"] else changed)
 
     def _refer(self, thing):

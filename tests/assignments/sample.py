@@ -144,6 +144,13 @@ def write_sample(folder, name="sample"):
     return path
 
 
+def edit(path, old, new):
+    """Replace words of a file; they must stand there exactly once."""
+    text = path.read_text()
+    assert text.count(old) == 1, f"{old!r} stands {text.count(old)} times in {path.name}"
+    path.write_text(text.replace(old, new))
+
+
 def write_reference(assignment, folder):
     """Write the files of a handout as the library answers them."""
     write_new(file_texts(assignment, delegating), folder)

@@ -34,11 +34,7 @@ def test_the_convolution_is_the_librarys(rng, stride, side):
 
 def test_the_loss_is_the_librarys(rng):
     shape = 3, 40
-    loc, conf, loc_target = (
-        rng.normal(size=(*shape, 4)),
-        rng.normal(size=(*shape, 5)),
-        rng.normal(size=(*shape, 4)),
-    )
+    loc, conf, loc_target = (rng.normal(size=(*shape, length)) for length in (4, 5, 4))
     conf_target = np.where(rng.random(shape) < 0.1, rng.integers(1, 5, shape), 0)
     conf_target[2] = 0
     value, dloc, dconf = multibox_loss(loc, conf, loc_target, conf_target)

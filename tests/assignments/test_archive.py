@@ -24,10 +24,10 @@ def make(folder, *names):
     return folder
 
 
-def zipped(path, **members):
+def zipped(path, members):
     with zipfile.ZipFile(path, "w") as file:
         for name, text in members.items():
-            file.writestr(name.replace("__", "/"), text)
+            file.writestr(name, text)
     return path
 
 
@@ -57,7 +57,7 @@ def test_no_folder(tmp_path):
 
 
 def test_a_zip_file_is_unpacked_and_removed(tmp_path):
-    path = zipped(tmp_path / "anna.zip", **{"A1__boxes.py": "x = 1\n"})
+    path = zipped(tmp_path / "anna.zip", {"A1/boxes.py": "x = 1\n"})
     with opened(path, NAMES) as folder:
         assert (folder / "boxes.py").read_text() == "x = 1\n"
     assert not folder.exists()
@@ -67,24 +67,22 @@ def test_a_zip_file_is_unpacked_and_removed(tmp_path):
     "name", ["../boxes.py", "/etc/boxes.py", "a/../../boxes.py", "..\\boxes.py", "C:\\boxes.py"]
 )
 def test_files_that_leave_the_folder(tmp_path, name):
-    with zipfile.ZipFile(tmp_path / "anna.zip", "w") as file:
-        file.writestr(name, "x = 1\n")
+    path = zipped(tmp_path / "anna.zip", {name: "x = 1\n"})
     with pytest.raises(InputError, match=r"anna\.zip: cannot be unpacked: .* leads out of the folder"):
-        files_of(tmp_path / "anna.zip")
+        files_of(path)
     assert [each.name for each in tmp_path.iterdir()] == ["anna.zip"]
 
 
 def test_a_link(tmp_path):
     link = zipfile.ZipInfo("boxes.py")
     link.external_attr = (stat.S_IFLNK | 0o777) << 16
-    with zipfile.ZipFile(tmp_path / "anna.zip", "w") as file:
-        file.writestr(link, "/etc/passwd")
+    path = zipped(tmp_path / "anna.zip", {link: "/etc/passwd"})
     with pytest.raises(InputError, match=r"'boxes\.py' is a link"):
-        files_of(tmp_path / "anna.zip")
+        files_of(path)
 
 
 def test_too_much(tmp_path, monkeypatch):
-    path = zipped(tmp_path / "anna.zip", **{"boxes.py": "x" * 3000})
+    path = zipped(tmp_path / "anna.zip", {"boxes.py": "x" * 3000})
     monkeypatch.setattr(archive, "MOST_BYTES", 2000)
     with pytest.raises(InputError, match="it holds 1 files, 0 MiB"):
         files_of(path)

@@ -177,7 +177,7 @@ def test_attributes_and_keys_are_written_as_in_python():
     assert part_text(model, ("params", "weight", 1)) == ".params['weight'][1]"
 
 
-def test_arguments_are_noted_as_they_were(asking, mistaken):
+def test_arguments_are_noted_as_they_were(mistaken):
     """The check may go on with its arrays after asking; the diagnosis needs what the student got."""
     squares = [np.array(each) for each in SQUARES]
     answer = mistaken("iou", 0)("iou", *squares)

@@ -59,18 +59,8 @@ def asked(monkeypatch):
 
 
 def test_a_class(capsys, asked):
-    options = [
-        "--jobs",
-        3,
-        "--question",
-        "iou",
-        "--question",
-        "loss",
-        "--time-limit",
-        5,
-        "--memory-limit",
-        0.5,
-    ]
+    options = ["--jobs", 3, "--question", "iou", "--question", "loss"]
+    options += ["--time-limit", 5, "--memory-limit", 0.5]
     lines = done(capsys, "assignment", "grade", "sample", "anna", "ben", "--output", "out", *options)
     limits = {"time_limit": 5.0, "memory_limit": 1 << 29}
     assert asked == [("sample", ["anna", "ben"], "out", 3, ["iou", "loss"], limits)]

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from sample import write_reference, write_sample
+from sample import edit, write_reference, write_sample
 
 import minissd
 from minissd import boxes, loss, matching, mining, nms
@@ -34,6 +34,7 @@ from minissd.models.head import Head
 from minissd.nn.optimizer import SGD
 
 PACKAGE = Path(minissd.__file__).parent
+KEEP = 'keep = ["minissd.boxes.columns"]'  # of the sample's manifest
 
 
 @pytest.fixture
@@ -302,10 +303,8 @@ def test_the_examples_are_right(assignment):
 
 
 def test_words_of_what_is_given_can_be_replaced(sample):
-    manifest = sample.folder / "manifest.toml"
     old, new = "Take boxes apart into their four numbers", "The four numbers of boxes"
-    keep = 'keep = ["minissd.boxes.columns"]'
-    manifest.write_text(manifest.read_text().replace(keep, f'{keep}\nreplace = [["{old}", "{new}"]]'))
+    edit(sample.folder / "manifest.toml", KEEP, f'{KEEP}\nreplace = [["{old}", "{new}"]]')
     text = file_texts(load_assignment(sample.folder), blank)["boxes.py"]
     assert new in text and old not in text
 
@@ -316,13 +315,9 @@ def test_methods_are_asked_for_by_name(sample):
 
 
 def test_constants_and_dataclasses_can_be_given(sample):
-    manifest = sample.folder / "manifest.toml"
-    old, given = (
-        'keep = ["minissd.boxes.columns"]',
-        'keep = ["minissd.nms.KEPT", "minissd.detect.Detections"]',
-    )
+    given = 'keep = ["minissd.nms.KEPT", "minissd.detect.Detections"]'
     imports = 'imports = ["from dataclasses import dataclass"]'
-    manifest.write_text(manifest.read_text().replace(old, f"{given}\n{imports}"))
+    edit(sample.folder / "manifest.toml", KEEP, f"{given}\n{imports}")
     assignment = load_assignment(sample.folder)
     head = file_texts(assignment, blank)["boxes.py"]
     assert (
@@ -373,11 +368,8 @@ def test_a_wrong_answer_changes_its_own_function_only(sample):
 
 
 def test_files_that_import_each_other(sample, tmp_path):
-    manifest = sample.folder / "manifest.toml"
-    text = manifest.read_text().replace(
-        'about = "The loss', 'imports = ["from boxes import iou"]\nabout = "The loss'
-    )
-    manifest.write_text(text)
+    about = 'about = "The loss'
+    edit(sample.folder / "manifest.toml", about, f'imports = ["from boxes import iou"]\n{about}')
     assignment = load_assignment(sample.folder)
     head = file_texts(assignment, blank)["loss.py"].partition("def smooth_l1")[0]
     assert head == '"""The loss of predicted offsets."""\n\nimport numpy as np\n\nfrom boxes import iou\n\n\n'

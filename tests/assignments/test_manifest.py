@@ -4,7 +4,7 @@ import subprocess
 import sys
 
 import pytest
-from sample import MANIFEST, write_sample
+from sample import edit, write_sample
 
 from minissd.assignments import assignment_names, load_assignment
 from minissd.assignments.check_list import checks_of, points_of
@@ -71,9 +71,8 @@ def test_those_that_come_with_minissd(name):
 
 def edited(folder, old, new):
     """The sample with other words in its manifest."""
-    assert MANIFEST.count(old) == 1
     path = write_sample(folder, "edited")
-    (path / "manifest.toml").write_text(MANIFEST.replace(old, new))
+    edit(path / "manifest.toml", old, new)
     return path
 
 
@@ -115,7 +114,7 @@ IOU = 'answers = ["minissd.boxes.iou"]'
     ],
 )
 def test_a_mistake_is_named(tmp_path, old, new, said):
-    with pytest.raises(InputError, match=f"manifest.toml: .*{said}|manifest.toml {said}"):
+    with pytest.raises(InputError, match=f"manifest.toml: .*{said}"):
         load_assignment(edited(tmp_path, old, new))
 
 

@@ -168,7 +168,7 @@ def test_no_marks_if_nobody_can_be_asked(sample):
     assert submission.call.call_count == 1
 
 
-def test_some_questions(sample, local):
+def test_some_questions(sample):
     report = mark(sample, "anna", ["smooth_l1"], submission=LocalSubmission(reference_namespace(sample)))
     assert report.max_points == 3
     with pytest.raises(InputError, match=r"no question 'nms' .*iou, smooth_l1"):

@@ -2,7 +2,7 @@
 
 import pytest
 from command_line import done, refused
-from sample import CHECKS, MANIFEST, write_sample
+from sample import CHECKS, MANIFEST, edit, write_sample
 
 from minissd.assignments.proof import trials
 
@@ -15,11 +15,6 @@ def sample(tmp_path, monkeypatch):
 
 def faults(sample):
     return {trial.title: trial.fault for trial in trials(sample) if trial.fault}
-
-
-def replaced(path, old, new):
-    assert old in path.read_text()
-    path.write_text(path.read_text().replace(old, new, 1))
 
 
 def test_a_sound_assignment(sample):
@@ -36,7 +31,7 @@ def test_a_sound_assignment(sample):
 
 
 def test_a_check_that_the_right_answer_fails(sample):
-    replaced(sample / "checks.py", "[[1 / 7]]", "[[1 / 6]]")
+    edit(sample / "checks.py", "[[1 / 7]]", "[[1 / 6]]")
     found = faults(sample)
     assert list(found) == ["the library's answers"]
     assert "they lose points" in found["the library's answers"]
@@ -70,7 +65,7 @@ def test_a_mistake_that_another_one_hides(sample):
 
 def test_a_mistake_in_many_words_is_found_in_a_message_of_several_lines(sample):
     words = "the half, " + "of which there is one, " * 8 + "is missing in the quadratic part"
-    replaced(sample / "manifest.toml", "the half is missing in the quadratic part", words)
+    edit(sample / "manifest.toml", "the half is missing in the quadratic part", words)
     assert faults(sample) == {}
 
 
@@ -84,5 +79,5 @@ def test_the_command(capsys, sample):
 
 
 def test_the_command_says_what_is_wrong(capsys, sample):
-    replaced(sample / "checks.py", "[[1 / 7]]", "[[1 / 6]]")
+    edit(sample / "checks.py", "[[1 / 7]]", "[[1 / 6]]")
     assert "sample: 1 of these are not as they must be" in refused(capsys, "assignment", "prove", "sample")

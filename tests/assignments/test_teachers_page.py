@@ -168,13 +168,17 @@ def test_gradescope(desk):
     assert bash(f"bash -n <<'END'\n{file_of('setup.sh')}END\n", desk).returncode == 0
 
 
+def github_step():
+    """The script that GitHub's workflow runs."""
+    return dedent(re.search(r"run: \|\n(.*)", file_of(".github/workflows/marks.yml"), re.S)[1])
+
+
 @needs_bash
 @pytest.mark.parametrize("submission", ["submissions/anna", "blank"])
 def test_github(desk, submission):
     """The step is green for right answers only, and tells the points."""
-    step = dedent(re.search(r"run: \|\n(.*)", file_of(".github/workflows/marks.yml"), re.S)[1])
     summary = desk / "summary.md"
-    step = step.replace("grade sample", f"grade {desk / 'sample'}")
+    step = github_step().replace("grade sample", f"grade {desk / 'sample'}")
     done = bash(step, desk / submission, GITHUB_STEP_SUMMARY=summary)
     points = 8 if submission == "submissions/anna" else 0
     line = f"sample: {Path(submission).name} has {points} of 8 points"
@@ -185,8 +189,7 @@ def test_github(desk, submission):
 
 @needs_bash
 def test_github_is_not_green_if_nothing_is_marked(desk):
-    step = dedent(re.search(r"run: \|\n(.*)", file_of(".github/workflows/marks.yml"), re.S)[1])
-    assert bash(step, desk / "blank", GITHUB_STEP_SUMMARY=desk / "summary.md").returncode == 2
+    assert bash(github_step(), desk / "blank", GITHUB_STEP_SUMMARY=desk / "summary.md").returncode == 2
 
 
 @needs_bash
