@@ -115,8 +115,9 @@ def check_device(name):
 def use(device):
     """Make a GPU the current one of the thread, on which CuPy computes; returns CuPy."""
     number = int(check_device(device).partition(":")[2])
-    cuda().cuda.Device(number).use()
-    return cuda()
+    cupy = cuda()
+    cupy.cuda.Device(number).use()
+    return cupy
 
 
 def to_device(array, device):

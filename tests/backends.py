@@ -17,6 +17,9 @@ from minissd.nn import Layer
 
 BACKENDS = ["numpy", pytest.param("cuda", marks=pytest.mark.gpu), "pretend"]
 
+# A decorator for tests of what there is for a GPU only.
+on_every_gpu = pytest.mark.parametrize("backend", BACKENDS[1:], indirect=True)
+
 
 def every_backend(*names):
     """Marks that run tests on every backend.
@@ -73,7 +76,7 @@ class CudaBackend:
 
     def send(self, value):
         """An array on the backend; anything else as it is."""
-        return to_device(value, self.device) if isinstance(value, np.ndarray) else value
+        return send(value)
 
 
 def why_no_gpu():
@@ -82,6 +85,11 @@ def why_no_gpu():
         cuda()
     except InputError as error:
         return str(error)
+
+
+def send(value):
+    """An array on the GPU; anything else as it is."""
+    return to_device(value, CudaBackend.device) if isinstance(value, np.ndarray) else value
 
 
 def receive(value):
@@ -112,13 +120,10 @@ class RemoteLayer:
 
     def _method(self, method):
         def call(*arguments, **options):
-            result = receive(method(*(self._send(a) for a in arguments), **options))
+            result = receive(method(*map(send, arguments), **options))
             return self if result is self.remote else result
 
         return call
-
-    def _send(self, value):
-        return to_device(value, CudaBackend.device) if isinstance(value, np.ndarray) else value
 
 
 class RemoteArrays(MutableMapping):

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from backends import BACKENDS
+from backends import on_every_gpu
 from nn_fast.convolution_cases import CASES, TOLERANCE, applies, arrays, assert_close, in_float64
 
 from minissd.backend import get_array_module, tf32, to_cpu
@@ -13,7 +13,6 @@ from minissd.nn.cuda.choose import ALGORITHMS
 from minissd.nn.cuda.winograd import Tiles, tiles_of
 from minissd.nn.fast.choose import PackedWeights
 
-ON_GPU = pytest.mark.parametrize("backend", BACKENDS[1:], indirect=True)
 SLOW = {case for case in CASES if "many-weights" in case}  # which is nothing special on a GPU
 PAIRS = [(name, case) for name in ("winograd", "direct") for case in CASES if applies(name, case)]
 PAIRS = [(name, case) for name, case in PAIRS if case not in SLOW]
@@ -33,7 +32,7 @@ def sent(backend, *values):
     return [backend.send(value) for value in values]
 
 
-@ON_GPU
+@on_every_gpu
 @pytest.mark.parametrize(("name", "case"), PAIRS)
 def test_agrees_with_the_readable_one(backend, name, case, rng):
     *numbers, geometry = arrays(case, rng)
@@ -42,7 +41,7 @@ def test_agrees_with_the_readable_one(backend, name, case, rng):
     assert_close(found, in_float64(*numbers, geometry))
 
 
-@ON_GPU
+@on_every_gpu
 @pytest.mark.parametrize("case", ["one-place", "odd-sizes", "no-padding", "dilation-2", "many-places"])
 def test_tiles_of_six(backend, case, rng, monkeypatch):
     monkeypatch.setattr(winograd, "SIDES", (6,))
@@ -51,7 +50,7 @@ def test_tiles_of_six(backend, case, rng, monkeypatch):
     assert_close(found, in_float64(*numbers, geometry), LESS_EXACT[6])
 
 
-@ON_GPU
+@on_every_gpu
 @pytest.mark.parametrize("case", ["odd-sizes", "dilation-2", "stride-2", "1x1", "many-places"])
 def test_many_small_pieces(backend, case, rng, monkeypatch):
     """Tiles and columns are made piece by piece; the gradients of all pieces add up."""
@@ -62,7 +61,7 @@ def test_many_small_pieces(backend, case, rng, monkeypatch):
     assert_close(found, in_float64(*numbers, geometry))
 
 
-@ON_GPU
+@on_every_gpu
 @pytest.mark.parametrize("limit", [1, 10**9])
 def test_one_product_for_all_images_or_one_each(backend, limit, rng, monkeypatch):
     monkeypatch.setattr(im2col, "PLACES_OF_A_PRODUCT", limit)
@@ -72,7 +71,7 @@ def test_one_product_for_all_images_or_one_each(backend, limit, rng, monkeypatch
         assert_close(found, in_float64(*numbers, geometry))
 
 
-@ON_GPU
+@on_every_gpu
 def test_backward_leaves_out_what_nobody_needs(backend, rng):
     *numbers, geometry = arrays(SMALL, rng)
     x, weight, _, dy = sent(backend, *numbers)
@@ -81,7 +80,7 @@ def test_backward_leaves_out_what_nobody_needs(backend, rng):
         assert dx is None and dbias is None
 
 
-@ON_GPU
+@on_every_gpu
 @pytest.mark.parametrize("name", ["winograd", "direct"])
 @pytest.mark.parametrize("case", ["odd-sizes", "one-channel", "one-place"])
 @pytest.mark.parametrize("ceil_mode", [False, True])
@@ -98,7 +97,7 @@ def test_scale_relu_and_pool_in_one_pass(backend, name, case, ceil_mode, side, r
         assert_close([to_cpu(y)], [pool.forward(np.maximum(expected, 0))], LESS_EXACT[side])
 
 
-@ON_GPU
+@on_every_gpu
 @SIDES
 def test_packed_weights_follow_the_weights(backend, side, rng, monkeypatch):
     """A weight that is written into is seen, and so are another array in its place and other tiles."""
@@ -121,7 +120,7 @@ def test_packed_weights_follow_the_weights(backend, side, rng, monkeypatch):
     np.testing.assert_array_equal(*both())
 
 
-@ON_GPU
+@on_every_gpu
 def test_any_order_of_memory(backend, rng):
     *numbers, geometry = arrays(SMALL, rng)
     x, weight, bias, dy = sent(backend, *numbers)
@@ -132,7 +131,7 @@ def test_any_order_of_memory(backend, rng):
         assert_close(found, in_float64(*numbers, geometry))
 
 
-@ON_GPU
+@on_every_gpu
 @pytest.mark.parametrize("name", ["winograd", "direct"])
 @pytest.mark.parametrize("case", [SMALL, "one-channel"])
 def test_nan_goes_through_a_relu(backend, name, case, rng):
@@ -142,7 +141,7 @@ def test_nan_goes_through_a_relu(backend, name, case, rng):
     assert np.isnan(y[0, 0, 1, 1]) and not np.isnan(y[1:]).any()
 
 
-@ON_GPU
+@on_every_gpu
 def test_tf32_is_less_exact(backend, rng):
     *numbers, geometry = arrays("many-channels-few-places", rng)
     expected, device = in_float64(*numbers, geometry), sent(backend, *numbers)
@@ -154,7 +153,7 @@ def test_tf32_is_less_exact(backend, rng):
             assert_close(rounded, expected)
 
 
-@ON_GPU
+@on_every_gpu
 @pytest.mark.large
 @pytest.mark.parametrize("inputs", [1, 8], ids=["direct", "winograd"])
 def test_places_beyond_32_bits(backend, inputs, rng):
@@ -191,7 +190,7 @@ def test_nobody_waits(pretend_cuda, rng):
         assert pretend_cuda.reasons == [] and pretend_cuda.uploads == []
 
 
-@ON_GPU
+@on_every_gpu
 def test_winograd_refuses_what_it_cannot_do(backend, rng):
     x, weight, bias, _, geometry = arrays("stride-2", rng)
     with pytest.raises(InputError, match="'winograd': kernel 3, stride 2"):
@@ -211,7 +210,7 @@ def test_the_readable_winograd_convolves(case, side, rng, monkeypatch):
     assert_close([y, *gradients], in_float64(x, weight, bias, dy, (1, *geometry)), 1e-12)
 
 
-@ON_GPU
+@on_every_gpu
 @pytest.mark.parametrize("case", ["odd-sizes", "dilation-2", "dilation-6", "padding-2", "one-row"])
 @SIDES
 def test_each_kernel_does_what_its_twin_does(backend, case, side, rng, monkeypatch):

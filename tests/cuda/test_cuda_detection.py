@@ -5,7 +5,7 @@ import platform
 import llvmlite.binding
 import numpy as np
 import pytest
-from backends import BACKENDS
+from backends import on_every_gpu
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -16,7 +16,6 @@ from minissd.kernels.cuda import detection_readable as readable
 from minissd.kernels.postprocess import rules_of
 from minissd.softmax import softmax
 
-on_every_gpu = pytest.mark.parametrize("backend", BACKENDS[1:], indirect=True)
 USUAL = {"score_threshold": 0.01, "iou_threshold": 0.45, "top_k": 400, "keep_top_k": 200}
 COLUMNS = ("labels", "priors", "scores", "boxes_xyxy")
 # Where the processor has no instruction for a product and a sum, its scores are rounded otherwise.
@@ -139,7 +138,7 @@ def test_detections_of_given_scores(rng, backend):
         assert_same(detections, detect.best_detections(boxes_xyxy[n], probability, **USUAL))
 
 
-@pytest.mark.parametrize("backend", BACKENDS[1:], indirect=True)
+@on_every_gpu
 @given(
     st.integers(0, 2**32 - 1),
     st.integers(0, 70),

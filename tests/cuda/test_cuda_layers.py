@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from backends import BACKENDS
+from backends import on_every_gpu
 
 from minissd.backend import to_cpu
 from minissd.nn import (
@@ -16,7 +16,6 @@ from minissd.nn import (
 from minissd.nn.cuda import batchnorm, l2norm, pool, sums, update
 from minissd.nn.update_readable import Update
 
-ON_GPU = pytest.mark.parametrize("backend", BACKENDS[1:], indirect=True)
 SHAPES = [(2, 5, 7, 9), (1, 1, 1, 1), (1, 3, 75, 75), (3, 33, 5, 4), (2, 1, 10, 130), (1, 40, 6, 6)]
 MAPS = pytest.mark.parametrize("shape", SHAPES)
 WINDOWS = {  # kernel, stride, padding, ceil mode
@@ -34,7 +33,7 @@ def close(found, expected, tolerance=1e-5):
     assert np.abs(found - expected).max(initial=0) <= tolerance * np.abs(expected).max(initial=1e-30)
 
 
-@ON_GPU
+@on_every_gpu
 @MAPS
 @pytest.mark.parametrize("window", WINDOWS)
 def test_pool(backend, shape, window, rng):
@@ -55,7 +54,7 @@ def test_pool(backend, shape, window, rng):
     close(dx, pool_readable.unpool(dy, twin[1], shape, kernel, stride, padding), 1e-6)
 
 
-@ON_GPU
+@on_every_gpu
 @MAPS
 def test_l2norm(backend, shape, rng):
     x, dy = rng.standard_normal((2, *shape)).astype(np.float32)
@@ -72,7 +71,7 @@ def test_l2norm(backend, shape, rng):
         assert ours.dtype == np.float32
 
 
-@ON_GPU
+@on_every_gpu
 @MAPS
 @pytest.mark.parametrize("relu", [False, True])
 def test_batchnorm(backend, shape, relu, rng):
@@ -96,7 +95,7 @@ def test_batchnorm(backend, shape, relu, rng):
     close(batchnorm.scale_shift(x, *factors[:2], relu), scaled)
 
 
-@ON_GPU
+@on_every_gpu
 @MAPS
 def test_sums(backend, shape, rng):
     dy, y = rng.standard_normal((2, *shape)).astype(np.float32)
@@ -107,7 +106,7 @@ def test_sums(backend, shape, rng):
     close(sums.channel_sums(dy), to_cpu(dy).astype(float).sum(axis=(0, 2, 3)), 1e-6)
 
 
-@ON_GPU
+@on_every_gpu
 def test_no_images(backend):
     x = backend.send(np.zeros((0, 3, 4, 5), np.float32))
     dx, dbias = sums.relu_gradient(x, x)
@@ -124,7 +123,7 @@ def updates_of(rng, send, dtype):
     return [Update(*map(send, three), 0.1 * i, 0.01 * i) for i, three in enumerate(numbers)]
 
 
-@ON_GPU
+@on_every_gpu
 @pytest.mark.parametrize("on_gpu", [False, True], ids=["shrink a float", "shrink on the GPU"])
 def test_descend(backend, on_gpu):
     ours = updates_of(np.random.default_rng(0), backend.send, np.float32)
@@ -139,7 +138,7 @@ def test_descend(backend, on_gpu):
     update.descend([], 0.9, 1.0)
 
 
-@ON_GPU
+@on_every_gpu
 def test_sum_of_squares(backend, rng):
     numbers = [rng.standard_normal(shape).astype(np.float32) for shape in PARAMETERS]
     found = update.sum_of_squares([backend.send(array) for array in numbers])

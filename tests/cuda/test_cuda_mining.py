@@ -2,14 +2,12 @@
 
 import numpy as np
 import pytest
-from backends import BACKENDS
+from backends import on_every_gpu
 
 from minissd import mining
 from minissd.kernels import mining as compiled
 from minissd.kernels.cuda import mining as on_gpu
 from minissd.kernels.cuda.selection import bound_of_best, keys_of
-
-on_every_gpu = pytest.mark.parametrize("backend", BACKENDS[1:], indirect=True)
 
 
 def twin(values, candidates, counts):

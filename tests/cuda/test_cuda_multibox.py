@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from backends import BACKENDS
+from backends import on_every_gpu
 
 from minissd.kernels.cuda import multibox as on_gpu
 from minissd.kernels.cuda.rows import MOST_CLASSES
@@ -10,7 +10,6 @@ from minissd.loss import LOC_LOSSES, cross_entropy, localisation_loss, multibox_
 from minissd.loss_deviations import NORMALIZATIONS
 from minissd.softmax import softmax_cross_entropy
 
-on_every_gpu = pytest.mark.parametrize("backend", BACKENDS[1:], indirect=True)
 NUMBERS = ("value", "conf", "loc")
 
 
@@ -127,7 +126,7 @@ def test_differences_of_offsets(loc_loss, backend):
     """At the bends of the losses, and where there is no number."""
     loc = np.array([0, -0.0, 1, -1, 0.5, -0.5, 1.5, -3, np.nan, np.inf, -np.inf, 1e-30], np.float32)
     loc = loc.reshape(1, 3, 4)
-    positive, arguments = np.ones((1, 3), bool), (3, 2.0, loc_loss)
+    arguments = 3, 2.0, loc_loss
     for prior in range(3):
         positive = np.arange(3)[None] == prior
         value, dloc = backend.of(localisation_loss)(loc, np.zeros_like(loc), positive, *arguments)

@@ -2,13 +2,13 @@
 
 import numpy as np
 import pytest
-from backends import BACKENDS
+from backends import on_every_gpu
 
 from minissd.backend import get_array_module, to_cpu
 from minissd.nn.cuda import products
 from minissd.nn.cuda.products import correlate, multiply, parts_of
 
-pytestmark = pytest.mark.parametrize("backend", BACKENDS[1:], indirect=True)
+pytestmark = on_every_gpu
 
 
 def numbers(rng, *shape):

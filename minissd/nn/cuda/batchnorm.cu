@@ -6,11 +6,8 @@
 #include "sums.cuh"
 
 __device__ __forceinline__ void write_sums(double* sums, double first, double second) {
-  first = block_sum(first);
-  second = block_sum(second);
-  if (threadIdx.x > 0) return;
-  sums[blockIdx.x] = first;
-  sums[gridDim.x + blockIdx.x] = second;
+  write_sum(sums, first);
+  write_sum(sums + gridDim.x, second);
 }
 
 // Whether the ReLU behind the normalisation lets a gradient through: where scale * x + shift is positive.

@@ -4,10 +4,6 @@
 // at (c, i, j) is multiplied with, for every output place. The steps from row to row and from image to image are
 // arguments, so that (images, channels * kernel * kernel, places) is possible too.
 
-struct Geometry {
-  int channels, height, width, kernel, stride, padding, dilation, out_height, out_width;
-};
-
 // One thread copies the patch under one output place, of one channel. Neighbouring threads have neighbouring places,
 // so the writes of a warp are whole lines of memory.
 extern "C" __global__ void im2col(const float* __restrict__ x, float* __restrict__ columns, long long row_step,

@@ -74,6 +74,5 @@ extern "C" __global__ void weight_gradient(const float* __restrict__ dy, const f
   double sum = 0;
   for (int i = run.begin + threadIdx.x; i < run.end; i += blockDim.x)
     sum += dy[run.map + i] * (x[run.map + i] / lengths[i]);
-  sum = block_sum(sum);
-  if (threadIdx.x == 0) sums[blockIdx.x] = sum;
+  write_sum(sums, sum);
 }

@@ -60,11 +60,11 @@ def correlate(a, b):
     """
     parts = parts_of(a.shape[1], a.shape[0] * b.shape[0])
     length = a.shape[1] // parts
-    rest = parts * length
-    halves = [array[:, :rest].reshape(len(array), parts, length).swapaxes(0, 1) for array in (a, b)]
-    sums = multiply(*halves, transpose_b=True)
-    if rest < a.shape[1]:
-        multiply(a[:, rest:], b[:, rest:], sums[0], transpose_b=True, accumulate=True)
+    whole = parts * length  # terms in parts of equal length; the few behind them are added at the end
+    cut = [array[:, :whole].reshape(len(array), parts, length).swapaxes(0, 1) for array in (a, b)]
+    sums = multiply(*cut, transpose_b=True)
+    if whole < a.shape[1]:
+        multiply(a[:, whole:], b[:, whole:], sums[0], transpose_b=True, accumulate=True)
     return sums[0] if parts == 1 else sums.sum(axis=0)
 
 

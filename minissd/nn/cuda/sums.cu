@@ -16,8 +16,7 @@ extern "C" __global__ void relu_gradient(const float* __restrict__ dy, const flo
     dx[run.map + i] = value;
     sum += value;
   }
-  sum = block_sum(sum);
-  if (threadIdx.x == 0) sums[blockIdx.x] = sum;
+  write_sum(sums, sum);
 }
 
 // The sums of dy.
@@ -26,6 +25,5 @@ extern "C" __global__ void bias_gradient(const float* __restrict__ dy, double* _
   const Run run = run_of(blockIdx.x, channels, places, runs);
   double sum = 0;
   for (int i = run.begin + threadIdx.x; i < run.end; i += blockDim.x) sum += dy[run.map + i];
-  sum = block_sum(sum);
-  if (threadIdx.x == 0) sums[blockIdx.x] = sum;
+  write_sum(sums, sum);
 }

@@ -13,6 +13,12 @@ __device__ __forceinline__ double block_sum(double value) {
   return parts[0];
 }
 
+// Write the sum over all threads of a block to the block's place.
+__device__ __forceinline__ void write_sum(double* sums, double value) {
+  const double sum = block_sum(value);
+  if (threadIdx.x == 0) sums[blockIdx.x] = sum;
+}
+
 // A block's share of the maps (images, channels, places): a run of places of one channel of one image. There are
 // `runs` of them in a map; block b has run b % runs of map b / runs.
 struct Run {

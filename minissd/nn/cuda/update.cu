@@ -51,6 +51,5 @@ extern "C" __global__ void sum_of_squares(const long long* __restrict__ addresse
   const float* numbers = reinterpret_cast<const float*>(addresses[piece.array]);
   double sum = 0;
   for (long long i = piece.begin + threadIdx.x; i < piece.end; i += blockDim.x) sum += double(numbers[i]) * numbers[i];
-  sum = block_sum(sum);
-  if (threadIdx.x == 0) sums[blockIdx.x] = sum;
+  write_sum(sums, sum);
 }

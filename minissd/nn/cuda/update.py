@@ -13,13 +13,14 @@ import numpy as np
 
 from minissd.backend import is_cuda
 from minissd.nn.cuda.source import THREADS, kernel
+from minissd.nn.twins import is_cuda_float32
 
 NUMBERS = 1 << 12  # that a block of threads deals with
 
 
 def fits(array):
     """Whether this module is made for this array: CuPy's float32, in one piece of memory."""
-    return is_cuda(array) and array.dtype == np.float32 and array.flags.c_contiguous
+    return is_cuda_float32(array) and array.flags.c_contiguous
 
 
 def descend(updates, momentum, shrink):
@@ -36,12 +37,12 @@ def descend(updates, momentum, shrink):
     updates = [update for update in updates if update.parameter.size]
     if not updates:
         return
-    rates = np.array([[u.rate for u in updates], [u.decay for u in updates]], np.float32)
     table = _table([u.parameter for u in updates], [u.grad for u in updates], [u.velocity for u in updates])
+    rates = table.rates(np.array([[u.rate for u in updates], [u.decay for u in updates]], np.float32))
     on_gpu = is_cuda(shrink)
-    factor = shrink.astype(np.float32) if on_gpu else table.rates(rates)
+    factor = shrink.astype(np.float32) if on_gpu else rates  # or an array in its place that is not read
     numbers = np.float32(momentum), np.float32(1 if on_gpu else shrink), factor, np.int32(on_gpu)
-    table.start("descend", *table.arrays, table.rates(rates), np.int32(table.count), *numbers)
+    table.start("descend", *table.arrays, rates, np.int32(table.count), *numbers)
 
 
 def sum_of_squares(arrays):

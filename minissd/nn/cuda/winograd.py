@@ -120,8 +120,8 @@ def backward(dy, x, weight, stride, padding, dilation, need_dx=True, need_dbias=
 class TransformedWeight:
     """The transformed weights of a layer, and a copy of the weights that they were made from.
 
-    Whether the weights are the same still is seen on the GPU, which compares them with the copy: that takes a
-    fourth of the time of transforming them, and the processor need not wait for the answer.
+    Whether the weights are the same still is seen on the GPU, which compares them with the copy: that moves
+    fewer numbers than transforming them, and the processor need not wait for the answer.
     """
 
     def __init__(self, weight, scale, side):
