@@ -63,10 +63,8 @@ def test_loss_of_each_row(ask):
 @points("softmax_cross_entropy", 2)
 def test_the_softmax_comes_too(ask):
     """The second value is the softmax of the logits."""
-    answer = ask(
-        "softmax_cross_entropy", np.log([[1.0, 3.0], [3.0, 1.0]]) + [[1000.0], [0.0]], np.array([1, 0])
-    )
-    answer.parts(2)[1].is_close([[0.25, 0.75], [0.75, 0.25]])
+    logits = np.log([[1.0, 3.0], [3.0, 1.0]]) + [[1000.0], [0.0]]
+    ask("softmax_cross_entropy", logits, np.array([1, 0])).parts(2)[1].is_close([[0.25, 0.75], [0.75, 0.25]])
 
 
 @points("softmax_cross_entropy", 4)
@@ -124,10 +122,8 @@ def test_gradients_of_several_images(ask, rng, reference):
 @points("hard_negatives", 3)
 def test_three_negatives_for_one_positive(ask):
     """One positive, so the three negatives of largest loss."""
-    conf_loss, positive = (
-        [[4.0, 9.0, 1.0, 7.0, 8.0, 6.0]],
-        np.array([[False, False, True, False, False, False]]),
-    )
+    conf_loss = [[4.0, 9.0, 1.0, 7.0, 8.0, 6.0]]
+    positive = np.array([[False, False, True, False, False, False]])
     ask("hard_negatives", conf_loss, positive).equals([[False, True, False, True, True, False]])
 
 
@@ -145,10 +141,8 @@ def test_every_image_by_itself(ask):
 @points("hard_negatives", 1)
 def test_other_ratios(ask):
     """With 1.5 negatives for each positive, one positive brings one and two bring three."""
-    conf_loss, positive = (
-        [[1.0, 2.0, 3.0, 5.0, 4.0]] * 2,
-        np.array([[True] + [False] * 4, [True] * 2 + [False] * 3]),
-    )
+    conf_loss = [[1.0, 2.0, 3.0, 5.0, 4.0]] * 2
+    positive = np.array([[True] + [False] * 4, [True] * 2 + [False] * 3])
     expected = [[False, False, False, True, False], [False, False, True, True, True]]
     ask("hard_negatives", conf_loss, positive, neg_pos_ratio=1.5).equals(expected)
 
@@ -156,10 +150,8 @@ def test_other_ratios(ask):
 @points("hard_negatives", 3)
 def test_a_positive_is_never_a_negative(ask):
     """The positive has the largest loss of all, and is no negative all the same."""
-    conf_loss, positive = (
-        [[4.0, 9.0, 1.0, 7.0, 8.0, 6.0]],
-        np.array([[False, True, False, False, False, False]]),
-    )
+    conf_loss = [[4.0, 9.0, 1.0, 7.0, 8.0, 6.0]]
+    positive = np.array([[False, True, False, False, False, False]])
     ask("hard_negatives", conf_loss, positive).equals([[False, False, False, True, True, True]])
 
 
@@ -189,10 +181,8 @@ def test_images_without_objects(ask):
 @points("hard_negatives", 2)
 def test_many_priors(ask, rng, reference):
     """Four images of 300 priors."""
-    conf_loss, positive = (
-        rng.uniform(size=(4, 300)),
-        rng.uniform(size=(4, 300)) < [[0.02], [0.1], [0.0], [0.4]],
-    )
+    conf_loss = rng.uniform(size=(4, 300))
+    positive = rng.uniform(size=(4, 300)) < [[0.02], [0.1], [0.0], [0.4]]
     ask("hard_negatives", conf_loss, positive).equals(reference.hard_negatives(conf_loss, positive))
 
 

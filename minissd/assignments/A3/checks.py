@@ -9,11 +9,18 @@ from minissd.assignments.marking import points
 from minissd.assignments.submission import Given
 
 PLAIN = {"stride": 1, "padding": 0, "dilation": 1}
+STRIDED, PADDED, DILATED = PLAIN | {"stride": 2}, PLAIN | {"padding": 1}, PLAIN | {"dilation": 2}
+ALL_TWO = {"stride": 2, "padding": 2, "dilation": 2}
 
 
 def maps(*rows):
     """One image with one channel, (1, 1, H, W)."""
     return np.array(rows, float)[None, None]
+
+
+def channels(*values):
+    """One image of a single place, with these channels, (1, C, 1, 1)."""
+    return np.array(values, float).reshape(1, -1, 1, 1)
 
 
 def whole_numbers(rng, *shape, dtype=float):
@@ -78,32 +85,30 @@ def test_input_channels_are_added_up(ask):
 def test_outside_the_map_there_are_zeros(ask):
     """With padding 1 the first window begins one row above and one column left of the map."""
     weight = maps([1, 0, 0], [0, 0, 0], [0, 0, 0])
-    answer = ask("conv_forward", maps([1, 2], [3, 4]), weight, None, stride=1, padding=1, dilation=1)
-    answer.is_close(maps([0, 0], [0, 1]))
+    ask("conv_forward", maps([1, 2], [3, 4]), weight, None, **PADDED).is_close(maps([0, 0], [0, 1]))
 
 
 @points("conv_forward", 2)
 def test_stride(ask):
     """With stride 2 every second window counts, in rows and in columns."""
     x, weight = np.arange(20.0).reshape(1, 1, 4, 5), maps([1, 0], [0, 0])
-    ask("conv_forward", x, weight, None, stride=2, padding=0, dilation=1).is_close(maps([0, 2], [10, 12]))
+    ask("conv_forward", x, weight, None, **STRIDED).is_close(maps([0, 2], [10, 12]))
 
 
 @points("conv_forward", 2)
 def test_dilation(ask):
     """With dilation 2 a kernel of side 2 looks at values two rows and two columns apart."""
     x, weight = np.arange(12.0).reshape(1, 1, 4, 3), maps([1, 10], [100, 1000])
-    answer = ask("conv_forward", x, weight, None, stride=1, padding=0, dilation=2)
-    answer.is_close(maps([8620], [11953]))
+    ask("conv_forward", x, weight, None, **DILATED).is_close(maps([8620], [11953]))
 
 
 @points("conv_forward", 2)
 def test_convolution_of_a_batch(ask, rng, reference):
     """Several images and channels, a map that is not square, stride, padding and dilation of 2, float32."""
     x, weight = (whole_numbers(rng, *shape, dtype=np.float32) for shape in ((2, 3, 5, 6), (2, 3, 3, 3)))
-    bias, geometry = np.array([5, -5], np.float32), {"stride": 2, "padding": 2, "dilation": 2}
-    answer = ask("conv_forward", x, weight, bias, **geometry)
-    answer.is_close(reference.conv_forward(x, weight, bias, **geometry)).has(dtype=np.float32)
+    arguments = x, weight, np.array([5, -5], np.float32)
+    answer = ask("conv_forward", *arguments, **ALL_TWO)
+    answer.is_close(reference.conv_forward(*arguments, **ALL_TWO)).has(dtype=np.float32)
 
 
 # -- gradient_check -----------------------------------------------------------------------------------------
@@ -193,10 +198,9 @@ def test_images_are_added_up(ask):
 @points("conv_backward", 2)
 def test_output_channels_are_added_up_in_dx(ask):
     """An input channel gets something back from every output channel, each through its own weight."""
-    dy, x, weight = np.array([1.0, 10.0]), np.array([2.0, 3.0]), np.array([[1.0, 2.0], [3.0, 4.0]])
-    arrays = dy.reshape(1, 2, 1, 1), x.reshape(1, 2, 1, 1), weight.reshape(2, 2, 1, 1)
-    dx, dweight, _ = gradients(ask, *arrays, **PLAIN)
-    dx.is_close(np.array([31, 42]).reshape(1, 2, 1, 1))
+    weight = np.array([[1.0, 2.0], [3.0, 4.0]]).reshape(2, 2, 1, 1)
+    dx, dweight, _ = gradients(ask, channels(1, 10), channels(2, 3), weight, **PLAIN)
+    dx.is_close(channels(31, 42))
     dweight.is_close(np.array([[2, 3], [20, 30]]).reshape(2, 2, 1, 1))
 
 
@@ -204,7 +208,7 @@ def test_output_channels_are_added_up_in_dx(ask):
 def test_the_padding_gets_nothing(ask):
     """With padding 1 dx has the shape of x, and what belongs to the padding is dropped."""
     dy, x, weight = maps([1, 2], [3, 4]), maps([5, 6], [7, 8]), maps([1, 2, 3], [4, 5, 6], [7, 8, 9])
-    dx, dweight, _ = gradients(ask, dy, x, weight, stride=1, padding=1, dilation=1)
+    dx, dweight, _ = gradients(ask, dy, x, weight, **PADDED)
     dx.is_close(maps([23, 33], [53, 63]))
     dweight.is_close(maps([20, 39, 18], [38, 70, 30], [14, 23, 8]))
 
@@ -213,7 +217,7 @@ def test_the_padding_gets_nothing(ask):
 def test_stride_on_the_way_back(ask):
     """With stride 2 two windows of 2x2 lie side by side; a last column that is in no window gets 0."""
     dy, x, weight = maps([1, 10]), maps([1, 2, 3, 4, 5], [6, 7, 8, 9, 0]), maps([1, 2], [3, 4])
-    dx, dweight, _ = gradients(ask, dy, x, weight, stride=2, padding=0, dilation=1)
+    dx, dweight, _ = gradients(ask, dy, x, weight, **STRIDED)
     dx.is_close(maps([1, 2, 10, 20, 0], [3, 4, 30, 40, 0]))
     dweight.is_close(maps([31, 42], [86, 97]))
 
@@ -222,7 +226,7 @@ def test_stride_on_the_way_back(ask):
 def test_dilation_on_the_way_back(ask):
     """With dilation 2 the four weights of a 2x2 kernel send back to the corners of a 3x3 map."""
     x, weight = np.arange(1.0, 10.0).reshape(1, 1, 3, 3), maps([1, 2], [3, 4])
-    dx, dweight, _ = gradients(ask, maps([10]), x, weight, stride=1, padding=0, dilation=2)
+    dx, dweight, _ = gradients(ask, maps([10]), x, weight, **DILATED)
     dx.is_close(maps([10, 0, 20], [0, 0, 0], [30, 0, 40]))
     dweight.is_close(maps([10, 30], [70, 90]))
 
@@ -232,9 +236,8 @@ def test_gradients_of_a_batch(ask, rng, reference):
     """Several images and channels, a map that is not square, stride, padding and dilation of 2, float32."""
     shapes = (2, 2, 3, 3), (2, 3, 5, 6), (2, 3, 3, 3)
     arrays = [whole_numbers(rng, *shape, dtype=np.float32) for shape in shapes]
-    geometry = {"stride": 2, "padding": 2, "dilation": 2}
-    dx, dweight, _ = gradients(ask, *arrays, **geometry)
-    expected = reference.conv_backward(*arrays, **geometry)
+    dx, dweight, _ = gradients(ask, *arrays, **ALL_TWO)
+    expected = reference.conv_backward(*arrays, **ALL_TWO)
     dx.is_close(expected[0]).has(dtype=np.float32)
     dweight.is_close(expected[1]).has(dtype=np.float32)
 
@@ -267,17 +270,16 @@ def test_channels_come_before_images(ask):
 def test_columns_of_some_rows(ask):
     """The columns of one row of the output are a part of all columns."""
     x = np.arange(15.0).reshape(1, 1, 5, 3)
-    answer = ask("im2col", x, (1, 2, 2, 1, 1, 1), 1, stride=2, padding=0, dilation=1)
-    answer.is_close(np.array([6, 7, 9, 10]).reshape(1, 2, 2, 1, 1, 1))
+    expected = np.array([6, 7, 9, 10]).reshape(1, 2, 2, 1, 1, 1)
+    ask("im2col", x, (1, 2, 2, 1, 1, 1), 1, **STRIDED).is_close(expected)
 
 
 @points("im2col", 3)
 def test_columns_of_a_batch(ask, rng, reference):
     """Several images and channels, with stride, padding and dilation of 2, float32."""
     x, shape = whole_numbers(rng, 2, 3, 7, 6, dtype=np.float32), (3, 3, 3, 2, 2, 3)
-    geometry = {"first_row": 1, "stride": 2, "padding": 2, "dilation": 2}
-    answer = ask("im2col", x, shape, **geometry)
-    answer.is_close(reference.im2col(x, shape, **geometry)).has(dtype=np.float32)
+    answer = ask("im2col", x, shape, first_row=1, **ALL_TWO)
+    answer.is_close(reference.im2col(x, shape, first_row=1, **ALL_TWO)).has(dtype=np.float32)
 
 
 @points("im2col", 3)
@@ -377,9 +379,8 @@ def test_gradients_of_pooling_go_back_over_the_padding(ask, rng, reference):
 @points("l2norm_forward", 2)
 def test_three_and_four_have_length_five(ask):
     """The channels (3, 4) have length 5; with the factors 10 and 20 they become (6, 16)."""
-    x = np.array([3.0, 4.0]).reshape(1, 2, 1, 1)
-    y, norm = ask("l2norm_forward", x, np.array([10.0, 20.0]), eps=0.0).parts(2)
-    y.is_close(np.array([6, 16]).reshape(1, 2, 1, 1))
+    y, norm = ask("l2norm_forward", channels(3, 4), np.array([10.0, 20.0]), eps=0.0).parts(2)
+    y.is_close(channels(6, 16))
     norm.is_close(maps([5]))
 
 
@@ -416,17 +417,16 @@ def test_normalisation_of_a_batch(ask, rng, reference):
 @points("l2norm_backward", 3)
 def test_what_makes_x_longer_changes_nothing(ask):
     """At x = (3, 4), dy = (5, 0) becomes dx = (0.64, -0.48), which is at right angles to x."""
-    x, dy = (np.array(values).reshape(1, 2, 1, 1) for values in ((3.0, 4.0), (5.0, 0.0)))
-    dx, _ = ask("l2norm_backward", dy, x, maps([5]), np.ones(2)).parts(2)
-    dx.is_close(np.array([0.64, -0.48]).reshape(1, 2, 1, 1))
+    dx, _ = ask("l2norm_backward", channels(5, 0), channels(3, 4), maps([5]), np.ones(2)).parts(2)
+    dx.is_close(channels(0.64, -0.48))
 
 
 @points("l2norm_backward", 2)
 def test_every_channel_has_a_factor_of_its_own(ask):
     """With the factors 10 and 5 what goes back through the norm is weighted with them, too."""
-    x, dy = (np.array(values).reshape(1, 2, 1, 1) for values in ((3.0, 4.0), (1.0, 2.0)))
-    dx, _ = ask("l2norm_backward", dy, x, maps([5]), np.array([10.0, 5.0])).parts(2)
-    dx.is_close(np.array([0.32, -0.24]).reshape(1, 2, 1, 1))
+    factors = np.array([10.0, 5.0])
+    dx, _ = ask("l2norm_backward", channels(1, 2), channels(3, 4), maps([5]), factors).parts(2)
+    dx.is_close(channels(0.32, -0.24))
 
 
 @points("l2norm_backward", 2)

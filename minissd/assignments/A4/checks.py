@@ -4,6 +4,9 @@ import numpy as np
 
 from minissd.assignments.marking import points
 
+DETECTION = "labels", "priors", "scores", "boxes_xyxy"  # the labels say most of a mistake, so they come first
+CURVE = "num_objects", "scores", "precision", "recall"
+
 
 def strips(*starts, length=10.0):
     """Boxes of one length in a row; two of them d apart have an IoU of (length - d) / (length + d)."""
@@ -18,9 +21,9 @@ def crowd(rng, count, classes=1):
     return np.concatenate([corner, corner + size], axis=1), probability
 
 
-def same_detections(answer, expected):
-    """Demand the same detections, field by field: the labels say most of a mistake, so they come first."""
-    for name in ("labels", "priors", "scores", "boxes_xyxy"):
+def same_fields(answer, expected, names):
+    """Demand the same of each field; the first that differs is the one that a student is told about."""
+    for name in names:
         answer[name].is_close(getattr(expected, name))
 
 
@@ -45,22 +48,19 @@ def test_overlap_of_exactly_the_threshold_is_kept(ask):
 @points("nms", 2)
 def test_suppressed_box_suppresses_nobody(ask):
     """Of three boxes in a row the first suppresses the second, so the third is safe."""
-    boxes_xyxy = strips(0.0, 4.0, 8.0)
-    ask("nms", boxes_xyxy, np.array([0.9, 0.8, 0.7]), iou_threshold=0.4).equals([0, 2])
+    ask("nms", strips(0.0, 4.0, 8.0), np.array([0.9, 0.8, 0.7]), iou_threshold=0.4).equals([0, 2])
 
 
 @points("nms", 2)
 def test_every_kept_box_suppresses(ask):
     """A box is suppressed by the first kept box also if others were kept in between."""
-    boxes_xyxy = strips(0.0, 30.0, 60.0, 1.0)
-    ask("nms", boxes_xyxy, np.array([0.9, 0.8, 0.7, 0.6])).equals([0, 1, 2])
+    ask("nms", strips(0.0, 30.0, 60.0, 1.0), np.array([0.9, 0.8, 0.7, 0.6])).equals([0, 1, 2])
 
 
 @points("nms", 2)
 def test_top_k_boxes_enter(ask):
     """With top_k=2 only the two best boxes are looked at, and one of them is suppressed."""
-    boxes_xyxy = strips(0.0, 1.0, 40.0)
-    ask("nms", boxes_xyxy, np.array([0.9, 0.8, 0.7]), top_k=2).equals([0])
+    ask("nms", strips(0.0, 1.0, 40.0), np.array([0.9, 0.8, 0.7]), top_k=2).equals([0])
 
 
 @points("nms", 1)
@@ -99,8 +99,8 @@ def test_names_the_best_of_the_kept_boxes(ask):
 @points("suppressed_by", 2)
 def test_boxes_that_top_k_leaves_out(ask):
     """Boxes that top_k leaves out are marked -2, whether they would be kept or not."""
-    boxes_xyxy = strips(0.0, 1.0, 40.0, 2.0)
-    ask("suppressed_by", boxes_xyxy, np.array([0.9, 0.8, 0.7, 0.6]), top_k=2).equals([-1, 0, -2, -2])
+    scores = np.array([0.9, 0.8, 0.7, 0.6])
+    ask("suppressed_by", strips(0.0, 1.0, 40.0, 2.0), scores, top_k=2).equals([-1, 0, -2, -2])
 
 
 @points("suppressed_by", 2)
@@ -166,7 +166,7 @@ def test_crowd_of_four_classes(ask, rng, reference):
     boxes_xyxy, probability = crowd(rng, 100, classes=4)
     options = 0.1, 0.3, 30, 25
     expected = reference.best_detections(boxes_xyxy, probability, *options)
-    same_detections(ask("best_detections", boxes_xyxy, probability, *options), expected)
+    same_fields(ask("best_detections", boxes_xyxy, probability, *options), expected, DETECTION)
 
 
 # -- detect -------------------------------------------------------------------------------------------------
@@ -201,7 +201,7 @@ def test_batch_of_two_images(ask, rng, reference):
     expected = reference.detect(loc, conf, priors_cxcywh, **options)
     answers = ask("detect", loc, conf, priors_cxcywh, **options).parts(2)
     for answer, found in zip(answers, expected):
-        same_detections(answer, found)
+        same_fields(answer, found, DETECTION)
 
 
 # -- judge --------------------------------------------------------------------------------------------------
@@ -226,8 +226,7 @@ def test_overlap_of_exactly_the_threshold_is_a_find(ask):
 @points("judge", 3)
 def test_second_detection_is_not_handed_on(ask):
     """Both detections overlap the left object best; the second is wrong although the right one is free."""
-    boxes_xyxy = strips(0.0, 1.0)
-    ask("judge", boxes_xyxy, strips(0.0, 4.0), np.array([False, False])).equals([1, 0])
+    ask("judge", strips(0.0, 1.0), strips(0.0, 4.0), np.array([False, False])).equals([1, 0])
 
 
 @points("judge", 2)
@@ -239,8 +238,8 @@ def test_looks_at_the_object_of_greatest_overlap(ask):
 @points("judge", 2)
 def test_difficult_objects_are_ignored(ask):
     """All detections of a difficult object are ignored, those of others count, and misses are wrong."""
-    difficult = np.array([True, False])
-    ask("judge", strips(0.0, 1.0, 40.0, 80.0), strips(0.0, 40.0), difficult).equals([-1, -1, 1, 0])
+    boxes_xyxy, gt_xyxy = strips(0.0, 1.0, 40.0, 80.0), strips(0.0, 40.0)
+    ask("judge", boxes_xyxy, gt_xyxy, np.array([True, False])).equals([-1, -1, 1, 0])
 
 
 @points("judge", 1)
@@ -287,12 +286,6 @@ def set_of_images(rng, images=6, classes=3):
     return detections, truths
 
 
-def same_curve(answer, expected):
-    """Demand the same walk."""
-    for name in ("num_objects", "scores", "precision", "recall"):
-        answer[name].is_close(getattr(expected, name))
-
-
 @points("precision_recall", 4)
 def test_detections_of_all_images_are_ranked_together(ask):
     """The example of the docstring: the hit in the second image is surer than the miss in the first."""
@@ -336,7 +329,8 @@ def test_other_classes_are_left_aside(ask):
 def test_set_of_images(ask, rng, reference):
     """Six images with objects of three classes at random."""
     images = set_of_images(rng)
-    same_curve(ask("precision_recall", *images, 2, 0.6), reference.precision_recall(*images, 2, 0.6))
+    expected = reference.precision_recall(*images, 2, 0.6)
+    same_fields(ask("precision_recall", *images, 2, 0.6), expected, CURVE)
 
 
 # -- average_precision --------------------------------------------------------------------------------------

@@ -102,9 +102,8 @@ def test_rows_of_two_maps(ask, rng, reference):
 def test_three_maps_and_another_seed(ask, rng, reference):
     """Three stages, of two, one and one convolutions, with other initial weights."""
     network, images = (((4, 4), (6,), (8,)), (1, 2, 4), 5, 7), rng.normal(size=(1, 3, 32, 32))
-    ask.new("SmallSSD", *network).call("forward", images).is_close(
-        reference.SmallSSD(*network).forward(images)
-    )
+    expected = reference.SmallSSD(*network).forward(images)
+    ask.new("SmallSSD", *network).call("forward", images).is_close(expected)
 
 
 def compare_gradients(ask, reference, network, images, dloc, dconf):
@@ -231,8 +230,7 @@ def test_five_steps_at_random(ask, rng, reference):
 def schedule_of(answer):
     """The function that came."""
     hint = "Define a function of the step within this one, and return it without calling it."
-    is_function = lambda value: isinstance(value, RemoteObject)  # noqa: E731
-    return answer.satisfies(is_function, "a function of the step", hint).value
+    return answer.satisfies(lambda it: isinstance(it, RemoteObject), "a function of the step", hint).value
 
 
 def rates_are(schedule, expected):
@@ -324,14 +322,12 @@ LABELS = np.array([[1, 2], [2, 1]])
 
 
 def default_boxes():
-    """The default boxes of `TWO_MAPS` as cx, cy, w, h: squares of two sizes on the first map, of three on the
-    second.
-    """
-    boxes = []
+    """Priors of `TWO_MAPS` (cx, cy, w, h): squares of two sizes on the first map, three on the next."""
+    boxes_cxcywh = []
     for side, sizes in ((8, (0.2, 0.3)), (4, (0.35, 0.45, 0.6))):
         cy, cx, size = np.meshgrid(*[(np.arange(side) + 0.5) / side] * 2, sizes, indexing="ij")
-        boxes.append(np.stack([cx, cy, size, size], axis=-1).reshape(-1, 4))
-    return np.concatenate(boxes)
+        boxes_cxcywh.append(np.stack([cx, cy, size, size], axis=-1).reshape(-1, 4))
+    return np.concatenate(boxes_cxcywh)
 
 
 def two_images():

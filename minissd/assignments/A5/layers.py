@@ -38,9 +38,8 @@ class Conv3x3:
     def forward(self, x):
         """Return the map of shape (N, out_channels, H', W') for one of shape (N, in_channels, H, W)."""
         self._padded = np.pad(x, ((0, 0), (0, 0), (1, 1), (1, 1)))
-        y = np.tensordot(
-            self._patches(), self.params["weight"], axes=((1, 4, 5), (1, 2, 3))
-        )  # (N, H', W', O)
+        weight = self.params["weight"]
+        y = np.tensordot(self._patches(), weight, axes=((1, 4, 5), (1, 2, 3)))  # (N, H', W', O)
         return y.transpose(0, 3, 1, 2) + self.params["bias"][:, None, None]
 
     def backward(self, dy):
