@@ -190,7 +190,10 @@ def run_all(parts, output, about, minutes, report=None):
         part.state = "running, or ended with the machine"
         report(output, parts, about)
         print(f"{part.title} ...", flush=True)
-        run_part(part, output, left)
+        try:
+            run_part(part, output, left)
+        except Exception as error:  # the others may do
+            part.state = f"failed: {type(error).__name__}: {error}"
         print(f"  {part.state}, {part.took:.0f} s", flush=True)
         report(output, parts, about)
     report(output, parts, about)

@@ -160,7 +160,8 @@ class Conv2d(Layer):
         """
         self._output_shape(x)
         bias = self.params.get("bias") if shift is None else shift
-        return self._convolve(x, None if bias is None else bias.astype(x.dtype), relu, scale, pool)
+        bias = None if bias is None else bias.astype(x.dtype, copy=False)
+        return self._convolve(x, bias, relu, scale, pool)
 
     def _convolve(self, x, bias, relu, scale=None, pool=None):
         """Let the algorithm do as much as it can."""

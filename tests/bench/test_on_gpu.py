@@ -50,6 +50,13 @@ def test_a_part_that_fails_or_takes_too_long_does_not_stop_the_others(tmp_path, 
         assert words in report
 
 
+def test_a_part_that_cannot_be_begun_does_not_stop_the_others(tmp_path):
+    parts = [on_gpu.Part("one", "One", ["/no such program"], 60, on_gpu.tail), part("two", "print('done')")]
+    assert not on_gpu.run_all(parts, tmp_path, "a machine", minutes=2)
+    assert parts[0].failed and parts[1].state == "ok"
+    assert "failed: FileNotFoundError" in report_of(tmp_path) and "| Two | ok |" in report_of(tmp_path)
+
+
 def test_the_report_is_there_before_the_first_part_ends(tmp_path):
     reports = []
 

@@ -7,7 +7,7 @@ from nn_fast.convolution_cases import CASES, TOLERANCE, applies, arrays, assert_
 
 from minissd.backend import get_array_module, tf32, to_cpu
 from minissd.errors import InputError
-from minissd.nn import Conv2d, MaxPool2d, conv_im2col
+from minissd.nn import Conv2d, MaxPool2d, conv_im2col, convolution
 from minissd.nn.cuda import im2col, winograd, winograd_readable
 from minissd.nn.cuda.choose import ALGORITHMS
 from minissd.nn.cuda.winograd import Tiles, tiles_of
@@ -197,6 +197,22 @@ def test_winograd_refuses_what_it_cannot_do(backend, rng):
         ALGORITHMS["winograd"].forward(*sent(backend, x, weight, bias), *geometry)
 
 
+def test_inference_copies_no_bias(monkeypatch):
+    """On a GPU every copy is a kernel to start, however small."""
+    seen = []
+
+    class Algorithm:
+        fuses = True
+
+        def forward(self, x, weight, bias, *geometry, **options):
+            seen.append(bias)
+
+    monkeypatch.setitem(convolution.ALGORITHMS, "new", Algorithm())
+    layer = Conv2d(1, 1, 1, algorithm="new")
+    layer.infer(np.zeros((1, 1, 2, 2), np.float32))
+    assert seen[0] is layer.params["bias"]
+
+
 # Winograd's steps, one by one -----------------------------------------------------------------------------
 
 
@@ -247,6 +263,23 @@ def test_tiles_cover_every_output_once(side, monkeypatch):
             starts = winograd_readable.origins(tiles.per_row, dilation, side)
             covered = (starts[:, None] + dilation * np.arange(side)).reshape(-1)
             np.testing.assert_array_equal(np.sort(covered[covered < length]), np.arange(length))
+
+
+@pytest.mark.parametrize(("side", "channels"), [(300, 128), (150, 192), (150, 256), (75, 384), (19, 1536)])
+def test_the_last_piece_is_as_full_as_the_others(side, channels):
+    """Products are of whole pieces: in an empty one they would be in vain."""
+    tiles = tiles_of((32, 64, side, side), 1)
+    length = winograd._chunk(tiles, channels)
+    pieces = -(-tiles.count // length)
+    assert 0 <= pieces * length - tiles.count <= pieces * winograd.PITCH
+
+
+def test_tf32_takes_no_larger_tiles(monkeypatch):
+    """Both are inexact, and one makes the other worse."""
+    monkeypatch.setattr(winograd, "SIDES", (4, 6))
+    assert tiles_of((1, 64, 12, 12), 1).side == 6
+    with tf32():
+        assert tiles_of((1, 64, 12, 12), 1).side == 4
 
 
 def test_rows_of_memory_are_whole_lines():

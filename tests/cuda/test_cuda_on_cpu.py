@@ -149,6 +149,34 @@ def test_arrays_of_numpy_do_not_mix(cupy, mix):
     assert type(x).__module__ == "cupy" and (2 * x + np.float32(1)).dtype == np.float32
 
 
+REFUSED = [
+    lambda cupy, x: cupy.sum(x, where=x > 1),
+    lambda cupy, x: x.max(initial=0),
+    lambda cupy, x: cupy.maximum(x, 1, where=x > 1),
+    lambda cupy, x: cupy.clip(x, min=0),
+    lambda cupy, x: cupy.argsort(x, kind="quicksort"),
+    lambda cupy, x: cupy.concatenate([x, [1.0]]),
+    lambda cupy, x: cupy.where(True, x, 0),
+    lambda cupy, x: cupy.lexsort((x, x)),
+    lambda cupy, x: cupy.isin(x, [1, 2]),
+    lambda cupy, x: cupy.split(x, cupy.asarray(np.ones(1, int))),
+    lambda cupy, x: cupy.asarray([1.0, x[0]]),
+    lambda cupy, x: cupy.ascontiguousarray(np.ones(3)),
+    lambda cupy, x: x.astype(np.int32, casting="safe"),
+    lambda cupy, x: x.item(0),
+    lambda cupy, x: x.__setitem__(slice(2), [1, 2]),
+    lambda cupy, x: x.set(np.ones(4, np.float32)),
+]
+
+
+@pytest.mark.parametrize("wrong", REFUSED, ids=range(len(REFUSED)))
+def test_what_cupy_does_not_take_is_refused(cupy, wrong):
+    """On a real CuPy all of these raise something too."""
+    with pytest.raises((TypeError, ValueError)):
+        wrong(cupy, cupy.ones(4))
+    assert cupy.ascontiguousarray(cupy.zeros(())).shape == (1,)
+
+
 WAITING = [
     lambda x: float(x[0]),
     lambda x: int(x[0]),

@@ -15,6 +15,7 @@ DEFINES = {
     "winograd": [{"OUTPUT_SIDE": 4}, {"OUTPUT_SIDE": 6}],
     "direct": [{"OUTPUTS": direct.OUTPUTS, "PLACES": direct.PLACES}],
     "update": [{"NUMBERS": update.NUMBERS}],
+    "pool": [{"KERNEL": 2, "STRIDE": 2, "PADDING": 0}, {"KERNEL": 3, "STRIDE": 1, "PADDING": 1}],
 }
 VARIANTS = [(path, defines) for path in SOURCES for defines in DEFINES.get(path.stem, [{}])]
 

@@ -7,9 +7,11 @@ To the rest of the world they are not NumPy arrays: mixing them with one raises 
 from __future__ import annotations
 
 import operator
-import weakref
 
 import numpy as np
+
+from cuda_on_cpu.memory import POOL
+from cuda_on_cpu.refusals import refuse
 
 WAITS = []  # what made the processor wait for the GPU, in order
 UPLOADS = []  # shapes of the arrays that came from the processor's memory
@@ -27,62 +29,6 @@ METHODS = names("""
 """)
 OPERATORS = names("add sub mul truediv floordiv mod pow matmul and or xor lshift rshift")
 COMPARISONS = names("eq ne lt le gt ge")
-
-
-class OutOfMemoryError(MemoryError):
-    """CuPy's error."""
-
-    def __init__(self, size, total, limit=0):
-        limited = f" (limit set to: {limit:,} bytes)" if limit else ""
-        super().__init__(
-            f"Out of memory allocating {size:,} bytes (allocated so far: {total:,} bytes){limited}."
-        )
-        self._size, self._total, self._limit = size, total, limit
-
-
-OutOfMemoryError.__module__ = "cupy.cuda.memory"
-
-
-class Pool:
-    """The memory that the arrays hold, and a limit for it."""
-
-    def __init__(self):
-        self._used, self._limit, self.peak = 0, 0, 0
-
-    def take(self, array):
-        """Count an array's memory while it lives."""
-        if self._limit and self._used + array.nbytes > self._limit:
-            raise OutOfMemoryError(array.nbytes, self._used, self._limit)
-        self._used += array.nbytes
-        self.peak = max(self.peak, self._used)
-        weakref.finalize(array, self._give_back, array.nbytes)
-
-    def _give_back(self, size):
-        self._used -= size
-
-    def used_bytes(self):
-        return self._used
-
-    total_bytes = used_bytes
-
-    def free_bytes(self):
-        return 0
-
-    def free_all_blocks(self, stream=None):
-        pass
-
-    def n_free_blocks(self):
-        return 0
-
-    def set_limit(self, size=None, fraction=None):
-        self._limit = size if size is not None else int(fraction * TOTAL_MEMORY)
-
-    def get_limit(self):
-        return self._limit
-
-
-TOTAL_MEMORY = 8 << 30
-POOL = Pool()
 
 
 class ndarray:
@@ -124,6 +70,8 @@ class ndarray:
 
     # Changing the type; to and from the processor's memory
     def astype(self, dtype, order="K", casting=None, subok=None, copy=True):
+        if casting is not None or subok is not None:
+            raise TypeError("astype: casting and subok are not supported")
         result = self._host.astype(dtype, order=order, copy=copy)
         return self if result is self._host else wrap(result)
 
@@ -142,12 +90,16 @@ class ndarray:
         return out
 
     def set(self, arr, stream=None):
+        if not isinstance(arr, np.ndarray) or arr.dtype != self.dtype:
+            raise TypeError(f"only an array of NumPy's, of {self.dtype}, can be set")
+        if arr.shape != self.shape or not self.flags.forc:
+            raise ValueError(f"{arr.shape} cannot be set to {self.shape}, or not in one piece of memory")
         UPLOADS.append(arr.shape)
         self._host[...] = arr
 
-    def item(self, *index):
+    def item(self):
         WAITS.append("item")
-        return self._host.item(*index)
+        return self._host.item()
 
     def tolist(self):
         WAITS.append("tolist")
@@ -164,6 +116,8 @@ class ndarray:
         return wrap(self._host[_unwrap_index(index)])
 
     def __setitem__(self, index, value):
+        if isinstance(value, (list, tuple)):
+            raise TypeError("only an array on the GPU or a number can be put there")
         if _has_mask(index) and getattr(value, "ndim", 0):
             WAITS.append("a mask as index")
         self._host[_unwrap_index(index)] = unwrap(value)
@@ -234,6 +188,11 @@ def wrap(result):
     return result
 
 
+def is_array(value):
+    """Whether it is an array of the stand-in's."""
+    return isinstance(value, ndarray)
+
+
 def unwrap(value):
     """What NumPy needs in place of an argument; raises TypeError for an array of NumPy's."""
     if isinstance(value, ndarray):
@@ -257,6 +216,7 @@ def call(function, args, kwargs):
     out = out[0] if isinstance(out, tuple) else out
     kwargs = {name: unwrap(value) for name, value in kwargs.items()}
     result = function(*unwrap(tuple(args)), **kwargs)
+    result = np.bool_(result) if isinstance(result, bool) else result  # of allclose: nobody has waited
     return wrap(result) if out is None else out
 
 
@@ -280,7 +240,11 @@ def _device():
 
 def _add_methods():
     def method(name):
-        return lambda self, *args, **kwargs: call(getattr(np.ndarray, name), (self, *args), kwargs)
+        def called(self, *args, **kwargs):
+            refuse(name, args, kwargs, is_array, is_method=True)
+            return call(getattr(np.ndarray, name), (self, *args), kwargs)
+
+        return called
 
     def converter(name, convert):
         def converted(self):

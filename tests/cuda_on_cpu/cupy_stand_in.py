@@ -12,7 +12,9 @@ from types import ModuleType
 import numpy as np
 
 from cuda_on_cpu import gpu
-from cuda_on_cpu.arrays import POOL, UPLOADS, WAITS, call, names, ndarray, spoil, unwrap, wrap
+from cuda_on_cpu.arrays import UPLOADS, WAITS, call, is_array, names, ndarray, spoil, unwrap, wrap
+from cuda_on_cpu.memory import POOL
+from cuda_on_cpu.refusals import refuse
 
 # Functions with the same arguments as NumPy's.
 FUNCTIONS = names("""
@@ -49,7 +51,9 @@ class RawModule:
         name_expressions=None,
         jitify=False,
     ):
-        self.code, self.options = code, tuple(options)
+        if not isinstance(options, tuple):
+            raise TypeError("options: a tuple is wanted")
+        self.code, self.options = code, options
 
     def compile(self, log_stream=None):
         pass
@@ -68,6 +72,8 @@ class RawKernel:
         self.max_dynamic_shared_size_bytes = 48 << 10
 
     def __call__(self, grid, block, args, *, shared_mem=0, stream=None):
+        if not (isinstance(grid, tuple) and isinstance(block, tuple)):
+            raise TypeError("grid and block must be tuples")
         arguments = [a._host if isinstance(a, ndarray) else _refuse_host_array(a) for a in args]
         self._kernel(grid, block, arguments, shared_mem)
 
@@ -82,7 +88,9 @@ def array(obj, dtype=None, copy=True, order="K", subok=False, ndmin=0, *, blocki
     """Copy an array, of either kind, or numbers."""
     if isinstance(obj, ndarray):
         return wrap(np.array(obj._host, dtype, copy=copy, order=order, ndmin=ndmin))
-    if isinstance(obj, (list, tuple)) and any(isinstance(o, ndarray) for o in obj):
+    if isinstance(obj, (list, tuple)) and any(map(is_array, obj)):
+        if not all(map(is_array, obj)):
+            raise TypeError("arrays on the GPU among numbers that are not")
         return wrap(np.array(unwrap(obj), dtype, ndmin=ndmin))
     made = np.array(obj, dtype, order=order, ndmin=ndmin)
     UPLOADS.append(made.shape)
@@ -105,8 +113,10 @@ def asnumpy(a, stream=None, order="C", out=None, *, blocking=True):
 
 def ascontiguousarray(a, dtype=None):
     """The array itself where it is contiguous, else a copy that is."""
+    if not is_array(a):
+        raise TypeError("ascontiguousarray: only of an array on the GPU")
     a = asarray(a, dtype)
-    return a if a.flags.c_contiguous else wrap(np.ascontiguousarray(a._host))
+    return a if a.ndim and a.flags.c_contiguous else wrap(np.ascontiguousarray(a._host))
 
 
 def empty(shape, dtype=float, order="C"):
@@ -132,6 +142,7 @@ def from_numpy(name, waits=False):
     def function(*args, **kwargs):
         if waits or (name == "where" and len(args) == 1):
             WAITS.append(name)
+        refuse(name, args, kwargs, is_array)
         return call(getattr(np, name), args, kwargs)
 
     function.__name__ = name

@@ -9,7 +9,8 @@ from types import ModuleType, SimpleNamespace
 
 import numpy as np
 
-from cuda_on_cpu.arrays import POOL, TOTAL_MEMORY, WAITS, OutOfMemoryError, Pool
+from cuda_on_cpu.arrays import WAITS
+from cuda_on_cpu.memory import POOL, TOTAL_MEMORY, OutOfMemoryError, Pool
 
 PINNED_POOL = Pool()
 _counter = itertools.count(1)

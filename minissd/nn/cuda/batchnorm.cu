@@ -18,7 +18,8 @@ extern "C" __global__ void moments(const float* __restrict__ x, double* __restri
                                    int runs) {
   const Run run = run_of(blockIdx.x, channels, places, runs);
   double sum = 0, squares = 0;
-  for (int i = run.begin + threadIdx.x; i < run.end; i += blockDim.x) {
+#pragma unroll 4
+  for (int i = run.begin + threadIdx.x; i < run.end; i += THREADS) {
     const double value = x[run.map + i];
     sum += value;
     squares += value * value;
@@ -34,7 +35,8 @@ extern "C" __global__ void gradient_sums(const float* __restrict__ dy, const flo
   const Run run = run_of(blockIdx.x, channels, places, runs);
   const double center = mean[run.channel];
   double sum_dy = 0, sum_dy_x = 0;
-  for (int i = run.begin + threadIdx.x; i < run.end; i += blockDim.x) {
+#pragma unroll 4
+  for (int i = run.begin + threadIdx.x; i < run.end; i += THREADS) {
     const float value = x[run.map + i];
     if (relu && !passes(value, scale[run.channel], shift[run.channel])) continue;
     const double gradient = dy[run.map + i];

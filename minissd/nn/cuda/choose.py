@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import math
 
-from minissd.errors import InputError
 from minissd.nn.conv_shape import output_side
 from minissd.nn.cuda import direct, im2col, winograd
 from minissd.nn.cuda.source import contiguous
 from minissd.nn.cuda.winograd import tiles_of
-from minissd.nn.fast.choose import scaled
+from minissd.nn.fast.choose import check_winograd, scaled
 
 TRANSFORM_COST = 1.5  # of all that Winograd's algorithm does, relative to its products
 WEIGHTS_COST = 12  # tiles in whose time the weights are transformed
@@ -85,11 +84,7 @@ def best(x_shape, weight_shape, stride, padding, dilation):
 
 
 def _always_winograd(x_shape, weight_shape, stride, padding, dilation):
-    if weight_shape[2:] != (3, 3) or stride != 1:
-        raise InputError(
-            f"algorithm 'winograd': kernel {weight_shape[2]}, stride {stride} "
-            "(it does 3x3 of stride 1; choose 'direct' or 'auto')"
-        )
+    check_winograd(weight_shape, stride)
     return winograd
 
 

@@ -72,7 +72,8 @@ extern "C" __global__ void weight_gradient(const float* __restrict__ dy, const f
   const Run run = run_of(blockIdx.x, channels, places, runs);
   const float* lengths = norm + (long long)run.image * places;
   double sum = 0;
-  for (int i = run.begin + threadIdx.x; i < run.end; i += blockDim.x)
+#pragma unroll 4
+  for (int i = run.begin + threadIdx.x; i < run.end; i += THREADS)
     sum += dy[run.map + i] * (x[run.map + i] / lengths[i]);
   write_sum(sums, sum);
 }

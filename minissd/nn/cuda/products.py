@@ -13,9 +13,10 @@ import numpy as np
 
 from minissd.backend import tf32_is_allowed
 
-ONE, ZERO = np.ones(1, np.float32), np.zeros(1, np.float32)
+FACTORS = np.array([0, 1], np.float32)
+ZERO, ONE = FACTORS.ctypes.data, FACTORS.ctypes.data + FACTORS.itemsize  # addresses, as cuBLAS wants them
 OUTPUTS_OF_A_BLOCK = 64 * 64  # that cuBLAS gives to one block of threads, at the least
-BLOCKS = 512  # that fill a GPU
+BLOCKS = 2048  # that fill a GPU several times: of the last filling, which is not full, little is left over
 SHORTEST = 512  # terms of a sum that is not worth to be split
 
 
@@ -25,8 +26,8 @@ def multiply(a, b, out=None, *, transpose_a=False, transpose_b=False, accumulate
     Parameters
     ----------
     a : array of float32, (m, k) or (B, m, k)
-        With `transpose_a`, (k, m) or (B, k, m). The numbers of a row must be neighbours; rows and matrices
-        may have gaps between them or overlap, so a part of an array is multiplied in place.
+        With `transpose_a`, (k, m) or (B, k, m). The numbers of a row must be neighbours; there may be gaps
+        between rows, and anything between matrices, so a part of an array is multiplied in place.
     b : array of float32, (k, n) or (B, k, n)
         With `transpose_b`, (n, k) or (B, n, k). One matrix is multiplied with all of a batch.
     out : array of float32, (m, n) or (B, m, n), optional
@@ -74,7 +75,7 @@ def parts_of(length, outputs):
     Examples
     --------
     >>> parts_of(90000, 64 * 64), parts_of(90000, 512 * 512), parts_of(700, 64 * 64)
-    (175, 8, 1)
+    (175, 32, 1)
     """
     return max(1, min(BLOCKS * OUTPUTS_OF_A_BLOCK // max(outputs, 1), length // SHORTEST, BLOCKS))
 
@@ -95,10 +96,10 @@ def _multiply(cupy, a, b, out, sizes, transposed, accumulate):
         cupy.cuda.device.get_cublas_handle(),
         *operations[::-1],
         *(n, m, k),
-        ONE.ctypes.data,
+        ONE,
         *(b.data.ptr, kind, b_row, b_step),
         *(a.data.ptr, kind, a_row, a_step),
-        (ONE if accumulate else ZERO).ctypes.data,
+        ONE if accumulate else ZERO,
         *(out.data.ptr, kind, out_row, out_step),
         len(out) if out.ndim == 3 else 1,
         compute,

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-THREADS = 256  # of a block, where nothing speaks for another number
+THREADS = 256  # of a block, where nothing speaks for another number; as in sums.cuh
 INCLUDE = re.compile(r'^#include "(\w+\.cuh)"$', re.MULTILINE)
 
 
@@ -43,12 +43,12 @@ def start(function, count, *arguments, threads=THREADS):
         function((-(-count // threads),), (threads,), arguments)
 
 
-def start_maps(function, maps, *arguments):
+def start_maps(function, maps, *arguments, pieces=None):
     """Start a kernel with one thread for every place of every map (N, C, H, W), and whole blocks for a map.
 
-    The kernel is told last how many blocks do a map.
+    With `pieces`, with so many threads for a map. The kernel is told last how many blocks do a map.
     """
-    blocks = -(-maps.shape[2] * maps.shape[3] // THREADS)
+    blocks = -(-(maps.shape[2] * maps.shape[3] if pieces is None else pieces) // THREADS)
     if maps.size:
         grid = maps.shape[0] * maps.shape[1] * blocks
         function((grid,), (THREADS,), (*arguments, np.uint32(blocks)))

@@ -11,8 +11,9 @@ extern "C" __global__ void relu_gradient(const float* __restrict__ dy, const flo
                                          int runs) {
   const Run run = run_of(blockIdx.x, channels, places, runs);
   double sum = 0;
-  for (int i = run.begin + threadIdx.x; i < run.end; i += blockDim.x) {
-    const float value = y[run.map + i] > 0 ? dy[run.map + i] : 0.0f;
+#pragma unroll 4
+  for (int i = run.begin + threadIdx.x; i < run.end; i += THREADS) {
+    const float gradient = dy[run.map + i], value = y[run.map + i] > 0 ? gradient : 0.0f;
     dx[run.map + i] = value;
     sum += value;
   }
@@ -24,6 +25,7 @@ extern "C" __global__ void bias_gradient(const float* __restrict__ dy, double* _
                                          int places, int runs) {
   const Run run = run_of(blockIdx.x, channels, places, runs);
   double sum = 0;
-  for (int i = run.begin + threadIdx.x; i < run.end; i += blockDim.x) sum += dy[run.map + i];
+#pragma unroll 4
+  for (int i = run.begin + threadIdx.x; i < run.end; i += THREADS) sum += dy[run.map + i];
   write_sum(sums, sum);
 }

@@ -1,12 +1,16 @@
 // Sums over the threads of a block, and which numbers of a channel a block sums up.
 
+// Threads of a block, as in source.py. A loop whose step is a constant can be unrolled even if its end is unknown: a
+// thread then waits for several numbers at once.
+constexpr int THREADS = 256;
+
 // Sum over all threads of a block, in the same order every time; all threads receive it.
 __device__ __forceinline__ double block_sum(double value) {
-  __shared__ double parts[1024];
+  __shared__ double parts[THREADS];
   __syncthreads();  // somebody may still read the parts of the sum before
   parts[threadIdx.x] = value;
   __syncthreads();
-  for (int half = blockDim.x / 2; half > 0; half /= 2) {
+  for (int half = THREADS / 2; half > 0; half /= 2) {
     if (threadIdx.x < half) parts[threadIdx.x] += parts[threadIdx.x + half];
     __syncthreads();
   }

@@ -15,7 +15,7 @@ import numpy as np
 
 from minissd.backend import cuda, tf32
 from minissd.nn.conv_shape import output_side
-from minissd.nn.cuda import choose, direct, im2col, winograd
+from minissd.nn.cuda import choose, direct, im2col, products, winograd
 from minissd.nn.fast.choose import PackedWeights
 
 ROUNDS, WARM_UP = 9, 3
@@ -45,6 +45,7 @@ CONSTANTS = {  # module, name, values to try
     "tiles at a time": (winograd, "WORKSPACE_BYTES", [1 << n for n in (25, 26, 27, 28, 29, 30, 31)]),
     "columns at a time": (im2col, "COLUMN_BYTES", [1 << n for n in (24, 26, 28, 29, 30)]),
     "an image, a product": (im2col, "PLACES_OF_A_PRODUCT", [1, 64, 128, 256, 512, 1024]),
+    "blocks that share a sum": (products, "BLOCKS", [512, 1024, 2048, 4096]),
     "outputs of a thread": (direct, "OUTPUTS", [8, 16, 32]),
     "places of a thread": (direct, "PLACES", [2, 4, 8]),
 }

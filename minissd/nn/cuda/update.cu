@@ -36,7 +36,7 @@ extern "C" __global__ void descend(const long long* __restrict__ addresses, cons
   float* velocity = reinterpret_cast<float*>(addresses[2 * arrays + piece.array]);
   const float rate = rates[piece.array], decay = rates[arrays + piece.array];
   if (has_factor) shrink *= *factor;
-  for (long long i = piece.begin + threadIdx.x; i < piece.end; i += blockDim.x) {
+  for (long long i = piece.begin + threadIdx.x; i < piece.end; i += THREADS) {
     const float w = parameter[i], v = velocity[i] * momentum + gradient[i] * shrink + w * decay;
     velocity[i] = v;
     parameter[i] = w - v * rate;
@@ -50,6 +50,6 @@ extern "C" __global__ void sum_of_squares(const long long* __restrict__ addresse
   const Piece piece = piece_of(blockIdx.x, pieces, sizes, arrays);
   const float* numbers = reinterpret_cast<const float*>(addresses[piece.array]);
   double sum = 0;
-  for (long long i = piece.begin + threadIdx.x; i < piece.end; i += blockDim.x) sum += double(numbers[i]) * numbers[i];
+  for (long long i = piece.begin + threadIdx.x; i < piece.end; i += THREADS) sum += double(numbers[i]) * numbers[i];
   write_sum(sums, sum);
 }

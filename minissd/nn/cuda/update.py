@@ -38,7 +38,7 @@ def descend(updates, momentum, shrink):
     if not updates:
         return
     table = _table([u.parameter for u in updates], [u.grad for u in updates], [u.velocity for u in updates])
-    rates = table.rates(np.array([[u.rate for u in updates], [u.decay for u in updates]], np.float32))
+    rates = table.rates.on_gpu(np.array([[u.rate for u in updates], [u.decay for u in updates]], np.float32))
     on_gpu = is_cuda(shrink)
     factor = shrink.astype(np.float32) if on_gpu else rates  # or an array in its place that is not read
     numbers = np.float32(momentum), np.float32(1 if on_gpu else shrink), factor, np.int32(on_gpu)
@@ -57,32 +57,41 @@ def sum_of_squares(arrays):
     return sums.sum()
 
 
-def _table(first, *others):
-    addresses = tuple(array.data.ptr for arrays in (first, *others) for array in arrays)
-    return _cached(sys.modules["cupy"], addresses, tuple(array.size for array in first), first[0].device.id)
+def _table(*rows):
+    addresses = np.array([[array.data.ptr for array in arrays] for arrays in rows], np.int64)
+    table = _cached(sys.modules["cupy"], len(rows), tuple(a.size for a in rows[0]), rows[0][0].device.id)
+    table.arrays[0] = table.addresses.on_gpu(addresses)
+    return table
 
 
 class _Table:
     """Where arrays lie, for the GPU: `arrays` are the addresses, the pieces before each, and the sizes."""
 
-    def __init__(self, xp, addresses, sizes):
+    def __init__(self, xp, sizes):
         pieces = np.cumsum([0, *(-(-size // NUMBERS) for size in sizes)])
         self.count, self.blocks = len(sizes), int(pieces[-1])
-        self.arrays = [xp.asarray(np.array(row, np.int64)) for row in (addresses, pieces, sizes)]
-        self._xp, self._rates, self._known = xp, None, None
-
-    def rates(self, rates):
-        """The rates and decays, sent to the GPU when they have changed."""
-        if self._known is None or not np.array_equal(rates, self._known):
-            self._known, self._rates = rates, self._xp.asarray(rates)
-        return self._rates
+        self.arrays = [None, *(xp.asarray(np.array(row, np.int64)) for row in (pieces, sizes))]
+        self.addresses, self.rates = _Sent(xp), _Sent(xp)
 
     def start(self, name, *arguments):
         """Start a kernel with a block for every piece."""
         kernel(__file__, name, NUMBERS=NUMBERS)((self.blocks,), (THREADS,), arguments)
 
 
+class _Sent:
+    """Numbers that are sent to the GPU when they have changed."""
+
+    def __init__(self, xp):
+        self._xp, self._known, self._sent = xp, None, None
+
+    def on_gpu(self, numbers):
+        """The numbers, there."""
+        if self._known is None or not np.array_equal(numbers, self._known):
+            self._known, self._sent = numbers, self._xp.asarray(numbers)
+        return self._sent
+
+
 @functools.lru_cache(maxsize=8)
-def _cached(xp, addresses, sizes, device):
-    """The table, made when an address is new: CuPy gives new arrays the same memory step after step."""
-    return _Table(xp, addresses, sizes)
+def _cached(xp, rows, sizes, device):
+    """The table of a network, made once; the addresses of its gradients may be others in every step."""
+    return _Table(xp, sizes)

@@ -26,9 +26,10 @@ struct Place {
 
 __device__ __forceinline__ Place place_of(int tile, Tiles tiles) {
   const int columns = tiles.per_row * tiles.dilation, rows = tiles.per_column * tiles.dilation;
-  const int column = tile % columns, row = tile / columns % rows;
+  const int column = tile % columns, rest = tile / columns, row = rest % rows, image = rest / rows;
+  if (tiles.dilation == 1) return {image, row * OUTPUT_SIDE, column * OUTPUT_SIDE};  // without more divisions
   const int side = OUTPUT_SIDE * tiles.dilation;
-  return {tile / (columns * rows), row / tiles.per_column + row % tiles.per_column * side,
+  return {image, row / tiles.per_column + row % tiles.per_column * side,
           column / tiles.per_row + column % tiles.per_row * side};
 }
 
@@ -47,8 +48,8 @@ __device__ __forceinline__ Share share_of(unsigned index, int channels, int pitc
 
 // Read a square of SIDE x SIDE places of a map, `step` apart; 0 outside the map.
 template <int SIDE>
-__device__ __forceinline__ void read_square(const float* __restrict__ map, int height, int width, int top, int left,
-                                            int step, float (&square)[SIDE][SIDE]) {
+__device__ __forceinline__ void read_apart(const float* __restrict__ map, int height, int width, int top, int left,
+                                           int step, float (&square)[SIDE][SIDE]) {
 #pragma unroll
   for (int i = 0; i < SIDE; i++) {
     const int row = top + i * step;
@@ -60,6 +61,16 @@ __device__ __forceinline__ void read_square(const float* __restrict__ map, int h
       square[i][j] = row_inside && column >= 0 && column < width ? line[column] : 0.0f;
     }
   }
+}
+
+// The same. Where the step is 1, the compiler knows all addresses from that of a row: a fifth fewer instructions.
+template <int SIDE>
+__device__ __forceinline__ void read_square(const float* __restrict__ map, int height, int width, int top, int left,
+                                            int step, float (&square)[SIDE][SIDE]) {
+  if (step == 1)
+    read_apart(map, height, width, top, left, 1, square);
+  else
+    read_apart(map, height, width, top, left, step, square);
 }
 
 // Write a transformed tile, its numbers `step` apart.
@@ -221,9 +232,9 @@ extern "C" __global__ void __launch_bounds__(THREADS)
       g[2 - k / 3][2 - k % 3] = value;
     else
       g[k / 3][k % 3] = value;
-    if (has_known) {
-      changed |= __float_as_int(known[place]) != __float_as_int(value);
+    if (has_known && __float_as_int(known[place]) != __float_as_int(value)) {
       known[place] = value;
+      changed = true;
     }
   }
   if (!changed) return;

@@ -25,12 +25,13 @@ from typing import NamedTuple
 
 import numpy as np
 
+from minissd.backend import tf32_is_allowed
 from minissd.nn.conv_shape import output_side
 from minissd.nn.cuda.products import multiply, parts_of
 from minissd.nn.cuda.source import contiguous, int32, kernel, start
 from minissd.nn.cuda.sums import channel_sums
 
-SIDES = (4,)  # of the tiles that may be used, of 4 and 6
+SIDES = (4,)  # of the tiles that may be used, of 4 and 6; with TF32 only the first
 WORKSPACE_BYTES = 1 << 30  # of v and m, or of the two that the gradient for the weights needs
 PITCH = 32  # tiles in a row of v are a multiple of this: whole lines of memory, whole warps
 THREADS = 128  # of a block, as in winograd.cu
@@ -66,7 +67,8 @@ def tiles_of(y_shape, dilation):
     >>> tiles_of((1, 64, 19, 19), 6).count  # 36 interleaved maps of 4x4 or less
     36
     """
-    candidates = [_tiles(y_shape, dilation, side) for side in SIDES]
+    sides = SIDES[:1] if tf32_is_allowed() else SIDES  # larger tiles lose one digit, and TF32 has but three
+    candidates = [_tiles(y_shape, dilation, side) for side in sides]
     return min(candidates, key=lambda tiles: tiles.count * tiles.points)
 
 
@@ -196,8 +198,8 @@ def _weight_gradient(x, dy, weight_shape, padding, dilation):
         return xp.zeros(weight_shape, np.float32)
     tiles = tiles_of(dy.shape, dilation)
     chunk = _chunk(tiles, inputs + outputs)
-    parts = parts_of(chunk, tiles.points * outputs * inputs)
-    length = _whole(math.ceil(chunk / parts))
+    length = _whole(math.ceil(chunk / parts_of(chunk, tiles.points * outputs * inputs)))
+    parts = math.ceil(chunk / length)
     v, d = (xp.empty((parts, tiles.points, c, length), np.float32) for c in (inputs, outputs))
     u = xp.empty((parts, tiles.points, outputs, inputs), np.float32)
     flat_v, flat_d, flat_u = (array.reshape(-1, *array.shape[2:]) for array in (v, d, u))
@@ -246,9 +248,10 @@ def _start(name, side, count, *arguments):
 
 
 def _chunk(tiles, channels):
-    """How many tiles to do at a time, in whole rows of memory."""
+    """How many tiles to do at a time, in whole rows of memory; the last time are hardly fewer to do."""
     most = WORKSPACE_BYTES // (tiles.points * 4 * channels) // PITCH * PITCH
-    return min(_whole(tiles.count), max(PITCH, most))
+    times = math.ceil(tiles.count / max(PITCH, most))
+    return _whole(math.ceil(tiles.count / times))
 
 
 def _whole(tiles):

@@ -3,7 +3,7 @@
 To be read in this order:
 
 =====================  ==================================================================================
-`simd`                 sixteen numbers as one value
+`simd`                 sixteen numbers as one value; `byte_vectors` are those that memory keeps as bytes
 `lanes`                across the lanes of such a value: sums, maxima, the lanes that passed a test
 `vector_functions`     exp and log of sixteen numbers
 `prefetch`             memory that is asked for before it is needed

@@ -155,12 +155,17 @@ def _tiles(side, dilation):
     return sum(math.ceil(math.ceil((side - first) / dilation) / OUTPUT_SIDE) for first in range(dilation))
 
 
-def _always_winograd(x_shape, weight_shape, stride, padding, dilation, packed=False):
+def check_winograd(weight_shape, stride):
+    """Raise InputError if Winograd's algorithm does not do a layer."""
     if weight_shape[2:] != (3, 3) or stride != 1:
         raise InputError(
             f"algorithm 'winograd': kernel {weight_shape[2]}, stride {stride} "
             "(it does 3x3 of stride 1; choose 'direct' or 'auto')"
         )
+
+
+def _always_winograd(x_shape, weight_shape, stride, padding, dilation, packed=False):
+    check_winograd(weight_shape, stride)
     return winograd
 
 

@@ -6,14 +6,13 @@ import numpy as np
 from numba import njit
 
 from minissd.compilation import compiled, inlined
+from minissd.nn.fast.byte_vectors import load_bytes, store_bytes
 from minissd.nn.fast.layout import empty_channels_last, is_streamed, nhwc
 from minissd.nn.fast.simd import (
     LANES,
     broadcast,
-    load_bytes,
     load_lanes,
     memory,
-    store_bytes,
     store_lanes,
     stream,
     where_greater,

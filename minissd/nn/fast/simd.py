@@ -16,7 +16,6 @@ pointer to the numbers of a contiguous float32 array.
 ``v / w``                        lane by lane
 ``maximum(v, low)``              lane by lane; a NaN in v stays
 ``where_greater(x, w, a, b)``    a where x > w, else b
-``load_bytes``, ``store_bytes``  the first n of a vector of small whole numbers, kept as uint8
 ===============================  ======================================================
 """
 
@@ -37,7 +36,6 @@ HAS_AVX512 = llvmlite.binding.get_host_cpu_features().get("avx512f", False)  # 3
 FLOAT, INT32 = ir.FloatType(), ir.IntType(32)
 VECTOR = ir.VectorType(FLOAT, LANES)
 MASK = ir.VectorType(ir.IntType(1), LANES)
-BYTES = ir.VectorType(ir.IntType(8), LANES)
 ZERO = ir.Constant(VECTOR, [0.0] * LANES)
 
 
@@ -238,36 +236,6 @@ def where_greater(typing_context, left, right, value, other):
         return builder.select(builder.fcmp_ordered(">", left, right), value, other)
 
     return vector(vector, vector, vector, vector), emit
-
-
-@intrinsic
-def load_bytes(typing_context, array, index, count):
-    """``array[index : index + count]`` of a uint8 array, and zeros behind."""
-
-    def emit(context, builder, signature, args):
-        pointer = address(builder, *args[:2], BYTES)
-        form = ir.FunctionType(BYTES, [pointer.type, INT32, MASK, BYTES])
-        masked_load = cgutils.get_or_insert_function(builder.module, form, "llvm.masked.load.v16i8.p0")
-        zeros = ir.Constant(BYTES, [0] * LANES)
-        loaded = builder.call(masked_load, [pointer, INT32(1), first_lanes(builder, args[2]), zeros])
-        return builder.uitofp(loaded, VECTOR)
-
-    return vector(array, types.intp, types.intp), emit
-
-
-@intrinsic
-def store_bytes(typing_context, array, index, value, count):
-    """``array[index : index + count] = value[:count]``, for a uint8 array and numbers from 0 to 255."""
-
-    def emit(context, builder, signature, args):
-        pointer = address(builder, *args[:2], BYTES)
-        form = ir.FunctionType(ir.VoidType(), [BYTES, pointer.type, INT32, MASK])
-        masked_store = cgutils.get_or_insert_function(builder.module, form, "llvm.masked.store.v16i8.p0")
-        numbers = builder.fptoui(args[2], BYTES)
-        builder.call(masked_store, [numbers, pointer, INT32(1), first_lanes(builder, args[3])])
-        return context.get_dummy_value()
-
-    return types.void(array, types.intp, vector, types.intp), emit
 
 
 def _define(python_operator, instruction):
