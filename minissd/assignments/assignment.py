@@ -10,7 +10,7 @@ from minissd.choice import chosen
 from minissd.lessons import notebooks_folder
 
 FOLDER = Path(__file__).parent  # of those that come with minissd
-CHECKS = "checks.py"
+CHECKS = "checks"
 
 
 @dataclass(frozen=True)
@@ -143,9 +143,14 @@ class Assignment:
         return self.name if self.folder.parent == FOLDER else str(self.folder)
 
     @property
-    def checks_path(self):
-        """The file of the checks."""
+    def checks_folder(self):
+        """The package of the checks."""
         return self.folder / CHECKS
+
+    @property
+    def checks_paths(self):
+        """Its files with checks: one for each file of the handout that has questions, of the same name."""
+        return [self.checks_folder / name for name in dict.fromkeys(each.file for each in self.questions)]
 
     @property
     def notebook_path(self):
@@ -173,6 +178,10 @@ class Assignment:
     def question(self, name):
         """Return the question of a name; raise InputError, which lists the names, if there is none."""
         return chosen({each.name: each for each in self.questions}, name, self.name, "question")
+
+    def place_of(self, question):
+        """Where the question of a name stands among all, from 0; raises InputError as `question` does."""
+        return self.questions.index(self.question(question))
 
     def file(self, name):
         """Return the file of a name; raise InputError, which lists the names, if there is none."""

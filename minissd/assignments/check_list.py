@@ -1,4 +1,4 @@
-"""What is checked, for which question and how many points, as ``checks.py`` says; nothing of it is run."""
+"""What is checked, for which question and how many points, as its ``checks`` say; nothing of it is run."""
 
 from __future__ import annotations
 
@@ -38,21 +38,15 @@ def checks_of(assignment):
     Returns
     -------
     list of Check
+        In the order of the questions.
 
     Raises
     ------
     InputError
-        If there is no file of them, it is no Python, or a test lacks its points.
+        If a file of them is missing or no Python, or a test lacks its points or its question.
     """
-    path = assignment.checks_path
-    try:
-        tree = ast.parse(path.read_text(encoding="utf-8"))
-    except (OSError, SyntaxError, ValueError) as error:
-        raise input_error(path, f"cannot be read: {error}", "write the checks") from error
-    tests = [
-        node for node in tree.body if isinstance(node, ast.FunctionDef) and node.name.startswith("test_")
-    ]
-    return [_check(node, path) for node in tests]
+    checks = [check for path in assignment.checks_paths for check in _read(path)]
+    return sorted(checks, key=lambda check: assignment.place_of(check.question))
 
 
 def points_of(assignment):
@@ -67,6 +61,18 @@ def points_of(assignment):
     for check in checks_of(assignment):
         points[assignment.question(check.question).name] += check.points
     return points
+
+
+def _read(path):
+    """The checks in one file."""
+    try:
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+    except (OSError, SyntaxError, ValueError) as error:
+        raise input_error(path, f"cannot be read: {error}", "write the checks") from error
+    tests = [
+        node for node in tree.body if isinstance(node, ast.FunctionDef) and node.name.startswith("test_")
+    ]
+    return [_check(node, path) for node in tests]
 
 
 def _check(node, path):

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import inspect
 import os
-import sys
 import warnings
 from contextlib import contextmanager
 from traceback import extract_tb
@@ -18,6 +17,7 @@ import numpy as np
 import pytest
 
 from minissd.assignments.asking import Ask, Unmarkable, Wrong
+from minissd.assignments.check_modules import checks_of_folder
 from minissd.assignments.handout import reference_namespace
 from minissd.assignments.report import Result, clean
 from minissd.errors import input_error
@@ -51,20 +51,20 @@ def run_checks(assignment, submission, questions, time_limit):
         If the checks cannot be loaded, or the submission cannot be asked.
     """
     run = CheckRun(assignment, submission, questions, time_limit)
-    arguments = [str(assignment.checks_path), "-c", os.devnull]
+    arguments = [*map(str, assignment.checks_paths), "-c", os.devnull]
     arguments += [f"--rootdir={assignment.folder}", f"--confcutdir={assignment.folder}"]  # look no higher
     arguments += ["--noconftest", "--import-mode=importlib", "--assert=plain", "-o", "addopts="]
     arguments += [word for plugin in UNUSED.split() for word in ("-p", f"no:{plugin}")]
-    with _apart():
+    with _apart(), checks_of_folder(assignment.folder):
         code = pytest.main(arguments, plugins=[run])
     if run.broken:
-        raise input_error(assignment.checks_path, f"cannot be loaded: {run.broken}")
+        raise input_error(assignment.checks_folder, f"cannot be loaded: {run.broken}")
     if run.unmarkable:
         raise run.unmarkable
     if code == pytest.ExitCode.INTERRUPTED:
         raise KeyboardInterrupt
     if code not in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED, pytest.ExitCode.NO_TESTS_COLLECTED):
-        raise input_error(assignment.checks_path, f"pytest stopped with {code!r}")
+        raise input_error(assignment.checks_folder, f"pytest stopped with {code!r}")
     return tuple(run.results)
 
 
@@ -115,14 +115,12 @@ class CheckRun:
             self.broken = str(report.longrepr).strip().splitlines()[-1]
 
     def pytest_collection_modifyitems(self, items):
-        for item in items:
-            try:
-                self._assignment.question(question_and_points(item.obj)[0])
-            except ValueError as error:
-                self.broken = str(error)
-        items[:] = [
-            item for item in items if not self.broken and question_and_points(item.obj)[0] in self._questions
-        ]
+        question_of = lambda item: question_and_points(item.obj)[0]  # noqa: E731
+        try:
+            items.sort(key=lambda item: self._assignment.place_of(question_of(item)))
+        except ValueError as error:
+            self.broken = str(error)
+        items[:] = [item for item in items if not self.broken and question_of(item) in self._questions]
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_makereport(self, item, call):
@@ -178,9 +176,8 @@ def kind_and_message(error):
 
 @contextmanager
 def _apart():
-    """Keep the inner pytest from the outer one: warnings, environment, and the module of the checks."""
+    """Keep the inner pytest from the outer one: warnings and environment."""
     environment = {name: value for name, value in os.environ.items() if name.startswith("PYTEST_")}
-    module = sys.modules.pop("checks", None)
     try:
         for name in environment:
             del os.environ[name]
@@ -191,6 +188,3 @@ def _apart():
     finally:
         os.environ.pop("PYTEST_DISABLE_PLUGIN_AUTOLOAD", None)
         os.environ.update(environment)
-        sys.modules.pop("checks", None)
-        if module is not None:
-            sys.modules["checks"] = module

@@ -14,8 +14,9 @@ from pathlib import Path
 from minissd import __version__
 from minissd.assignments.archive import is_zip
 from minissd.assignments.check_list import checks_of
+from minissd.assignments.limits import MEMORY_LIMIT, TIME_LIMIT
 from minissd.assignments.manifest import MANIFEST
-from minissd.assignments.marking import MEMORY_LIMIT, TIME_LIMIT, loaded, submission_name
+from minissd.assignments.marking import loaded, submission_name
 from minissd.assignments.marking_process import MarkingProcess
 from minissd.assignments.report import Report, Result, clean, plain_number, write_json
 from minissd.errors import input_error
@@ -124,8 +125,8 @@ def tasks_of(assignment, folders, output, settings):
     InputError
         If there is no such folder or file.
     """
-    rules = [__version__, repr(sorted(settings.items())), assignment.checks_path.read_bytes()]
-    rules.append((assignment.folder / MANIFEST).read_bytes())
+    files = [assignment.folder / MANIFEST, *sorted(assignment.checks_folder.glob("*.py"))]
+    rules = [__version__, repr(sorted(settings.items())), *(file.read_bytes() for file in files)]
     paths = {Path(folder).resolve(): Path(folder) for folder in folders}
     paths.pop(output.resolve(), None)  # it may lie among the submissions
     tasks, names = [], set()

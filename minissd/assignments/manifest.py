@@ -63,7 +63,7 @@ def load_assignment(name):
     Parameters
     ----------
     name : str or Path
-        One of `assignment_names`, or a folder with ``manifest.toml`` and ``checks.py``.
+        One of `assignment_names`, or a folder with ``manifest.toml`` and ``checks``.
 
     Returns
     -------

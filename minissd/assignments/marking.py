@@ -1,6 +1,7 @@
 """Marking a submission: points for every check that passes, and a message for every one that does not.
 
-The checks of an assignment are ordinary pytest functions in its ``checks.py``::
+The checks of an assignment are ordinary pytest functions in its package ``checks``, which has a file for each
+file of the handout::
 
     from minissd.assignments.marking import points
 
@@ -18,15 +19,13 @@ from __future__ import annotations
 
 import inspect
 from contextlib import ExitStack
-from importlib.util import find_spec, module_from_spec, spec_from_file_location
+from importlib.util import find_spec
 from pathlib import Path
 from types import SimpleNamespace
 
+from minissd.assignments.limits import MEMORY_LIMIT, TIME_LIMIT
 from minissd.assignments.manifest import load_assignment
 from minissd.errors import input_error
-
-TIME_LIMIT = 10.0  # seconds for one call
-MEMORY_LIMIT = 2 << 30  # bytes
 
 
 def points(question, number):
@@ -114,7 +113,7 @@ def check_in_notebook(assignment, check_name, namespace):
     ----------
     assignment : str, Path or Assignment
     check_name : str
-        Name of the test function in the assignment's ``checks.py``.
+        Name of the test function in the assignment's ``checks``.
     namespace : dict
         The notebook's ``globals()``.
 
@@ -126,11 +125,12 @@ def check_in_notebook(assignment, check_name, namespace):
     import numpy as np
 
     from minissd.assignments.asking import Ask
+    from minissd.assignments.check_modules import check_function
     from minissd.assignments.handout import reference_namespace
     from minissd.assignments.submission import LocalSubmission
 
     assignment = loaded(assignment)
-    function = _check_function(assignment, check_name)
+    function = check_function(assignment, check_name)
     fixtures = {
         "ask": lambda: Ask(LocalSubmission(namespace), assignment, assignment.question(function.points[0])),
         "rng": lambda: np.random.default_rng(0),
@@ -158,12 +158,3 @@ def _submission(assignment, folder, time_limit, memory_limit, stack):
     path = stack.enter_context(opened(folder, assignment.file_names))
     files, given = assignment.answers_by_file, assignment.given
     return stack.enter_context(Submission(path, files, given, time_limit, memory_limit))
-
-
-def _check_function(assignment, name):
-    spec = spec_from_file_location("checks", assignment.checks_path)
-    module = module_from_spec(spec)
-    spec.loader.exec_module(module)
-    if not hasattr(module, name):
-        raise input_error(assignment.checks_path, f"no check {name!r}")
-    return getattr(module, name)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from textwrap import fill
 
 from minissd.assignments.check_list import points_of
+from minissd.plural import counted
 
 LINE_LENGTH = 100
 
@@ -32,7 +33,7 @@ def readme(assignment):
 
 def introduction(assignment):
     """How long it takes, and what to read before."""
-    hours = f"about {amount(assignment.hours, 'hour')}"
+    hours = f"about {counted(assignment.hours, 'hour')}"
     lessons = enumeration([f"`{lesson}`" for lesson in assignment.lessons])
     them = "it" if len(assignment.lessons) == 1 else "them"
     before = f" Read {lessons} first; `minissd lessons` opens {them}." if assignment.lessons else ""
@@ -54,7 +55,7 @@ def tasks(assignment):
     entries = []
     for number, question in enumerate(assignment.questions, start=1):
         what = (
-            f"{number}. **{question.name}** in `{question.file}`, {amount(points[question.name], 'point')}. "
+            f"{number}. **{question.name}** in `{question.file}`, {counted(points[question.name], 'point')}. "
         )
         text = what + what_to_write(question) + question.task
         entries.append(fill(" ".join(text.split()), LINE_LENGTH, subsequent_indent="   "))
@@ -114,14 +115,3 @@ def enumeration(words):
     """
     *others, last = words
     return f"{', '.join(others)} and {last}" if others else last
-
-
-def amount(number, noun):
-    """A number of things.
-
-    Examples
-    --------
-    >>> amount(1, "point"), amount(2.5, "point")
-    ('1 point', '2.5 points')
-    """
-    return f"{number:g} {noun}{'s' * (number != 1)}"

@@ -9,6 +9,7 @@ from pathlib import Path
 from textwrap import indent
 
 from minissd.files import written_whole
+from minissd.plural import counted
 
 LONGEST_MESSAGE = 4000
 FAULT = re.compile(r"^\S+ (stops: \w+|changed its argument).*", re.MULTILINE)
@@ -180,8 +181,7 @@ def _failures(results):
         if not result.passed:
             same.setdefault(_fault(result.message), []).append(result)
     for failed in same.values():
-        points = plain_number(sum(result.max_points for result in failed))
-        amount = f"{failed[0].question}, {points} {'point' if points == 1 else 'points'}"
+        amount = f"{failed[0].question}, {counted(sum(result.max_points for result in failed), 'point')}"
         first = ", of which this is the first" * (len({result.message for result in failed}) > 1)
         what = failed[0].title if len(failed) == 1 else f"{len(failed)} checks{first}"
         yield f"{amount}: {what}\n{indent(failed[0].message, '    ')}"

@@ -15,6 +15,7 @@ import sysconfig
 from pathlib import Path
 
 from minissd.assignments import wire
+from minissd.assignments.limits import MEMORY_LIMIT, TIME_LIMIT
 from minissd.assignments.process import LIBRARY, SHOWN_OUTPUT, WorkerProcess, result_of
 from minissd.assignments.responder import Responder
 from minissd.assignments.student_errors import StudentError
@@ -142,7 +143,9 @@ class Submission(_Asked):
     (array([[0.14285714]]), [])
     """
 
-    def __init__(self, folder, files, given=(), time_limit=10.0, memory_limit=2 << 30, guarded=True):
+    def __init__(
+        self, folder, files, given=(), time_limit=TIME_LIMIT, memory_limit=MEMORY_LIMIT, guarded=True
+    ):
         self.folder = Path(folder)
         if not self.folder.is_dir():
             raise input_error(folder, "is not a folder", "name the folder that the student handed in")

@@ -82,10 +82,6 @@ def smooth_l1(difference):
 """
 
 CHECKS = '''\
-"""Checks of the sample."""
-
-import numpy as np
-
 from minissd.assignments.marking import points
 
 
@@ -99,6 +95,14 @@ def test_two_squares_that_share_a_quarter(ask):
 def test_boxes_apart(ask):
     """Boxes that do not touch have IoU 0, also if they are apart in both directions."""
     ask("iou", [[0.0, 0.0, 1.0, 1.0]], [[2.0, 2.0, 3.0, 3.0], [0.0, 2.0, 1.0, 3.0]]).is_close([[0, 0]])
+'''
+
+MORE_CHECKS = '''\
+import numpy as np
+
+from minissd.assignments.marking import points
+
+from . import AMOUNT
 
 
 @points("smooth_l1", 2)
@@ -110,7 +114,7 @@ def test_loss_in_both_branches(ask):
 @points("smooth_l1", 1)
 def test_slope(ask, rng, reference):
     """The derivative has the sign of the difference and is at most 1."""
-    difference = rng.normal(size=(4, 3)) * 2
+    difference = rng.normal(size=AMOUNT) * 2
     ask("smooth_l1", difference)[1].is_close(reference.smooth_l1(difference)[1])
 '''
 
@@ -140,8 +144,16 @@ def write_sample(folder, name="sample"):
     path = Path(folder) / name
     path.mkdir(parents=True)
     (path / "manifest.toml").write_text(MANIFEST)
-    (path / "checks.py").write_text(CHECKS)
+    (path / "checks").mkdir()
+    (path / "checks" / "__init__.py").write_text("AMOUNT = 4, 3\n")
+    write_checks(path)
     return path
+
+
+def write_checks(folder, iou=CHECKS, smooth_l1=MORE_CHECKS):
+    """Write the files of an assignment's checks."""
+    (folder / "checks" / "boxes.py").write_text(iou)
+    (folder / "checks" / "loss.py").write_text(smooth_l1)
 
 
 def edit(path, old, new):

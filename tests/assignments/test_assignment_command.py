@@ -4,11 +4,13 @@ import json
 
 import pytest
 from command_line import done, refused, run
-from sample import write_sample
+from sample import edit, write_sample
 
 from minissd.assignments import class_list, load_assignment, manifest
 from minissd.assignments.handout import write_handout
+from minissd.assignments.limits import MEMORY_LIMIT, TIME_LIMIT
 from minissd.assignments.report import Report, Result
+from minissd.cli import main
 
 RESULTS = (
     Result("iou", "test_a", 2, 2, "", 0.1, "A."),
@@ -70,6 +72,22 @@ def test_a_class(capsys, asked):
         "total                   2.00 of 5 on average",
         "-> out/marks.csv: 2 submissions",
     ]
+
+
+def test_help_tells_the_true_limits(capsys):
+    with pytest.raises(SystemExit):
+        main(["assignment", "grade", "--help"])
+    text = " ".join(capsys.readouterr().out.split())
+    assert f"seconds for a call (default: {TIME_LIMIT:g})" in text
+    assert f"of a submission (default: {MEMORY_LIMIT >> 30})" in text
+
+
+def test_numbers_of_one(capsys, asked, sample):
+    path = sample.folder / "manifest.toml"
+    edit(path, "hours = 1.5", "hours = 1")
+    assert done(capsys, "assignment", "list")[0] == "sample  Overlap and loss (1 hour, 8 points)"
+    lines = done(capsys, "assignment", "grade", "sample", "anna", "--output", "out")
+    assert lines[-1] == "-> out/marks.csv: 1 submission"
 
 
 def test_a_class_by_default(capsys, asked):

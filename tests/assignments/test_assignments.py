@@ -43,6 +43,7 @@ def test_right_answers_earn_all_points(assignment):
     report = asked(assignment, reference_namespace(assignment))
     assert [result.message for result in report.results if not result.passed] == []
     assert report.points == report.max_points == 100
+    assert [result.check for result in report.results] == [check.name for check in checks_of(assignment)]
 
 
 @each_assignment

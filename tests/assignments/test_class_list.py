@@ -9,7 +9,7 @@ import zipfile
 from dataclasses import replace
 
 import pytest
-from sample import RIGHT, write_sample
+from sample import RIGHT, write_checks, write_sample
 
 from minissd.assignments import class_list, load_assignment
 from minissd.assignments.archive import opened
@@ -81,7 +81,7 @@ def table(output):
 def test_a_class(sample, hand_in, tmp_path, monkeypatch):
     """In several processes: a good submission, one that cannot be read, and one whose marking dies."""
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-    sample.checks_path.write_text(KILLS_THE_MARKER)
+    write_checks(sample.folder, KILLS_THE_MARKER, "")
     folders = [hand_in("anna", "def iou(a, b): return 7"), hand_in("ben", "def iou(a, b): return 13")]
     folders.append(tmp_path / "submissions" / "cleo.zip")
     folders[-1].write_bytes(b"Rar!")
@@ -144,9 +144,12 @@ def test_what_has_changed_is_marked_again(sample, hand_in, tmp_path, marked_here
     assert names(time_limit=5.0) == names(questions=("iou",)) == ["anna", "ben"]
     (marks / "ben.json").write_text("{")
     assert names() == ["anna", "ben"]
-    sample.checks_path.write_text(sample.checks_path.read_text() + "\n")
-    mark_class(sample, folders, marks)
-    assert names() == []
+    for name in ("boxes.py", "__init__.py"):
+        mark_class(sample, folders, marks)
+        assert names() == []
+        with open(sample.checks_folder / name, "a") as file:
+            file.write("\n")
+        assert names() == ["anna", "ben"]
 
 
 def test_names_are_told_apart(sample, hand_in, tmp_path, marked_here):

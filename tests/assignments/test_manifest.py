@@ -4,7 +4,7 @@ import subprocess
 import sys
 
 import pytest
-from sample import edit, write_sample
+from sample import CHECKS, MORE_CHECKS, edit, write_checks, write_sample
 
 from minissd.assignments import assignment_names, load_assignment
 from minissd.assignments.check_list import checks_of, points_of
@@ -29,7 +29,8 @@ def test_all_of_it_arrives(sample, tmp_path):
     assert sample.question("iou").answer_names == ("iou",)
     assert [len(question.wrong) for question in sample.questions] == [2, 2]
     assert sample.question("iou").wrong[0].hint.startswith("Subtract it once")
-    assert sample.checks_path == tmp_path / "sample" / "checks.py"
+    folder = tmp_path / "sample" / "checks"
+    assert (sample.checks_folder, sample.checks_paths) == (folder, [folder / "boxes.py", folder / "loss.py"])
 
 
 def test_questions_by_name_and_file(sample):
@@ -140,6 +141,18 @@ def test_checks_and_their_points(sample):
     assert points_of(sample) == {"iou": 5, "smooth_l1": 3}
 
 
+def test_checks_come_in_the_order_of_the_questions(sample):
+    before = checks_of(sample)
+    write_checks(sample.folder, MORE_CHECKS, CHECKS)
+    assert checks_of(sample) == before
+
+
+def test_a_file_without_checks(sample):
+    sample.checks_paths[1].unlink()
+    with pytest.raises(InputError, match=r"loss\.py: cannot be read: .* \(write the checks\)"):
+        checks_of(sample)
+
+
 @pytest.mark.parametrize(
     ("checks", "said"),
     [
@@ -149,7 +162,7 @@ def test_checks_and_their_points(sample):
     ],
 )
 def test_checks_that_cannot_be_used(sample, checks, said):
-    sample.checks_path.write_text(checks)
+    write_checks(sample.folder, checks)
     with pytest.raises(InputError, match=said):
         points_of(sample)
 

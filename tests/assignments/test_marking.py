@@ -7,7 +7,7 @@ import warnings
 from unittest.mock import Mock
 
 import pytest
-from sample import RIGHT, write_sample
+from sample import RIGHT, write_checks, write_sample
 
 from minissd.assignments import load_assignment, marking
 from minissd.assignments.handout import reference_namespace
@@ -71,7 +71,7 @@ def local(sample):
 
 
 def with_checks(sample, text):
-    sample.checks_path.write_text(text)
+    write_checks(sample.folder, text, "")
     return load_assignment(sample.folder)
 
 
@@ -215,12 +215,14 @@ def test_without_pytest(sample, monkeypatch):
 def test_the_outer_pytest_is_not_disturbed(sample, local, capfd, monkeypatch):
     monkeypatch.setenv("PYTEST_ADDOPTS", "--no-such-option")
     monkeypatch.setitem(sys.modules, "checks", os)
+    monkeypatch.setitem(sys.modules, "checks.boxes", os.path)
     before = (dict(os.environ), list(sys.meta_path), list(sys.path), warnings.filters[:], os.getcwd())
     hooks = sys.excepthook, sys.unraisablehook, sys.breakpointhook, sys.stdout, sys.stderr
     local(iou=lambda a, b: warnings.warn("none may hear this", stacklevel=1))
     assert before == (dict(os.environ), list(sys.meta_path), list(sys.path), warnings.filters[:], os.getcwd())
     assert hooks == (sys.excepthook, sys.unraisablehook, sys.breakpointhook, sys.stdout, sys.stderr)
-    assert sys.modules["checks"] is os
+    of_checks = {name: module for name, module in sys.modules.items() if name.startswith("checks")}
+    assert of_checks == {"checks": os, "checks.boxes": os.path}
     assert capfd.readouterr() == ("", "")
 
 

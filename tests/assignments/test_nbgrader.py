@@ -40,6 +40,7 @@ def assignment(tmp_path):
     """The sample, with two questions about one class."""
     path = write_sample(tmp_path, "S1")
     (path / "manifest.toml").write_text(MANIFEST + HEAD)
+    (path / "checks" / "head.py").touch()
     return load_assignment(path)
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 from command_line import done, refused
-from sample import CHECKS, MANIFEST, edit, write_sample
+from sample import CHECKS, MANIFEST, MORE_CHECKS, edit, write_checks, write_sample
 
 from minissd.assignments.proof import trials
 
@@ -31,7 +31,7 @@ def test_a_sound_assignment(sample):
 
 
 def test_a_check_that_the_right_answer_fails(sample):
-    edit(sample / "checks.py", "[[1 / 7]]", "[[1 / 6]]")
+    edit(sample / "checks" / "boxes.py", "[[1 / 7]]", "[[1 / 6]]")
     found = faults(sample)
     assert list(found) == ["the library's answers"]
     assert "they lose points" in found["the library's answers"]
@@ -39,15 +39,13 @@ def test_a_check_that_the_right_answer_fails(sample):
 
 
 def test_a_check_that_blank_functions_pass(sample):
-    (sample / "checks.py").write_text(
-        f'{CHECKS}\n\n@points("iou", 1)\ndef test_all():\n    """All pass."""\n'
-    )
+    write_checks(sample, f'{CHECKS}\n\n@points("iou", 1)\ndef test_all():\n    """All pass."""\n')
     assert faults(sample) == {"the handout as it is": "it earns points"}
 
 
 def test_a_mistake_that_no_check_finds(sample):
-    checks = CHECKS[: CHECKS.index('@points("smooth_l1", 1)')]
-    (sample / "checks.py").write_text(checks)
+    checks = MORE_CHECKS[: MORE_CHECKS.index('@points("smooth_l1", 1)')]
+    write_checks(sample, smooth_l1=checks)
     title = "smooth_l1, the derivative is returned without its sign"
     assert faults(sample) == {title: "no check finds this out"}
 
@@ -79,5 +77,5 @@ def test_the_command(capsys, sample):
 
 
 def test_the_command_says_what_is_wrong(capsys, sample):
-    edit(sample / "checks.py", "[[1 / 7]]", "[[1 / 6]]")
+    edit(sample / "checks" / "boxes.py", "[[1 / 7]]", "[[1 / 6]]")
     assert "sample: 1 of these are not as they must be" in refused(capsys, "assignment", "prove", "sample")
