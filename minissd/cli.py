@@ -7,10 +7,13 @@ does it. NumPy, Numba and matplotlib are imported inside `run`, so that ``--help
 from __future__ import annotations
 
 import argparse
+import difflib
 import os
 import sys
 import warnings
+from contextlib import nullcontext
 
+from minissd import __version__
 from minissd.commands import assignment, bench, demo, detect, evaluate, lessons, show, train, weights
 from minissd.errors import InputError
 
@@ -49,13 +52,10 @@ def main(arguments=None):
         Exit code: 0, 2 for input that cannot be used, 130 after Ctrl-C, 141 if nobody reads the output
         any longer (as in ``minissd ... | head -1``).
     """
-    if hasattr(sys.stdout, "reconfigure"):  # a name that the terminal cannot write is no reason to fail
-        sys.stdout.reconfigure(errors="backslashreplace")
+    _prepare_surroundings()
     try:
         options = build_parser().parse_args(arguments)
-        from minissd.compile_progress import compile_progress  # here, because it imports Numba
-
-        with warnings.catch_warnings(), compile_progress():
+        with warnings.catch_warnings(), _compile_progress() if options.compiles else nullcontext():
             warnings.showwarning = _show_warning
             options.run(options)
         sys.stdout.flush()
@@ -84,6 +84,9 @@ def build_parser():
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
+    parser.add_argument(
+        "--version", action="version", version=f"minissd {__version__}", help="print the version"
+    )
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     for command in (demo, train, evaluate, detect, show, weights, bench, lessons, assignment):
         command.add(commands)
@@ -96,6 +99,15 @@ class _Parser(argparse.ArgumentParser):
     def error(self, message):
         raise InputError(f"{message.removeprefix('argument ')} (see {self.prog} --help)")
 
+    def parse_known_args(self, args=None, namespace=None):
+        """Refuse what is unknown here, where the options of the command are known, not of all commands."""
+        options, unknown = super().parse_known_args(args, namespace)
+        if unknown:
+            near = difflib.get_close_matches(unknown[0].partition("=")[0], self._option_string_actions, n=1)
+            hint = f", did you mean {near[0]}?" if near else ""
+            self.error(f"unrecognized arguments: {' '.join(unknown)}{hint}")
+        return options, unknown
+
 
 def _fail(message):
     text = str(message)
@@ -103,6 +115,22 @@ def _fail(message):
         text = f"{text[: LONGEST_MESSAGE // 2]} ... {text[-LONGEST_MESSAGE // 2 :]}"
     print(f"minissd: {text}", file=sys.stderr)
     return USAGE_ERROR
+
+
+def _prepare_surroundings():
+    """Make do with a terminal, streams and variables that are not as they usually are."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:  # closed by the shell, as in ``minissd ... >&-``
+            setattr(sys, name, open(os.devnull, "w"))  # noqa: SIM115
+    if hasattr(sys.stdout, "reconfigure"):  # a name that the terminal cannot write is no reason to fail
+        sys.stdout.reconfigure(errors="backslashreplace")
+    os.environ.pop("MPLBACKEND", None)  # a notebook's may be unknown here; pictures go to files, without any
+
+
+def _compile_progress():
+    from minissd.compile_progress import compile_progress  # here, because it imports Numba
+
+    return compile_progress()
 
 
 def _drop_output():

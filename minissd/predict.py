@@ -5,10 +5,14 @@ from __future__ import annotations
 from contextlib import contextmanager
 
 from minissd.backend import out_of_memory, to_device
+from minissd.choice import chosen
 from minissd.conventions import convention_of
 from minissd.data import network_input
+from minissd.data.sample import sample_of
 from minissd.detect import detect
-from minissd.evaluate import GroundTruth, evaluate_coco, evaluate_voc
+from minissd.evaluate import METRICS, GroundTruth, evaluate_coco, evaluate_voc
+
+COCO = "coco"  # the metric that is no function of recall and precision alone
 
 
 def predict(model, images, batch_size=8, **thresholds):
@@ -29,6 +33,15 @@ def predict(model, images, batch_size=8, **thresholds):
     -------
     list of Detections
         One per picture; boxes are fractions of the picture's own width and height.
+
+    Examples
+    --------
+    >>> from minissd.config import TINY
+    >>> from minissd.models import SSD
+    >>> photo = np.zeros((120, 160, 3), np.uint8)  # minissd.data.read_image reads a file
+    >>> (found,) = predict(SSD(TINY), [photo], score_threshold=0.2, keep_top_k=3)
+    >>> found.boxes_xyxy.shape, found.scores.shape, found.labels.shape
+    ((3, 4), (3,), (3,))
     """
     options = detection_options(model.config, **thresholds)
     found = []
@@ -87,28 +100,44 @@ def evaluate_model(model, dataset, iou_threshold=0.5, metric="area", batch_size=
     iou_threshold : float
         See `minissd.evaluate.evaluate_voc`. COCO's evaluation has ten of its own.
     metric : str
-        ``"area"`` or ``"11point"`` of `minissd.evaluate.evaluate_voc`, or ``"coco"``.
+        ``"area"``, ``"11point"`` or another of `minissd.evaluate.METRICS`, or ``"coco"``.
     batch_size : int
 
     Returns
     -------
     VOCResult or COCOResult
         Both have an ``mAP``.
+
+    Raises
+    ------
+    InputError
+        If there is no such metric, or an item of the dataset is no sample whose boxes can be meant.
     """
+    check_metric(metric)
     detections, truths = [], []
     for start in range(0, len(dataset), batch_size):
         indices = range(start, min(start + batch_size, len(dataset)))
-        samples = [dataset[i] for i in indices]
+        samples = [sample_of(dataset, i) for i in indices]
         detections += predict(model, [sample.image for sample in samples], batch_size)
         truths += [_ground_truth(dataset, *pair, metric) for pair in zip(indices, samples)]
-    if metric == "coco":
+    if metric == COCO:
         return evaluate_coco(detections, truths)
     return evaluate_voc(detections, truths, iou_threshold, metric)
 
 
+def check_metric(metric):
+    """Raise `InputError` if there is no such metric: before the work, not after it.
+
+    Examples
+    --------
+    >>> check_metric("coco")
+    """
+    chosen({**METRICS, COCO: evaluate_coco}, metric, "metric", "metric")
+
+
 def _ground_truth(dataset, index, sample, metric):
     """What the evaluation counts in one image. COCO's files tell more than a sample has: crowds and areas."""
-    if metric == "coco" and hasattr(dataset, "ground_truth"):
+    if metric == COCO and hasattr(dataset, "ground_truth"):
         return dataset.ground_truth(index)
     size = sample.image.shape[1::-1]  # the sample itself would keep its image in memory
     return GroundTruth(sample.gt_xyxy, sample.labels, sample.difficult, image_size=size)

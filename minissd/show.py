@@ -10,6 +10,7 @@ import numpy as np
 from minissd import codec, data, matching, mining, nms, priors
 from minissd.errors import InputError
 from minissd.loss import softmax, softmax_cross_entropy
+from minissd.plural import counted
 
 MOST_LINES = 12
 
@@ -87,7 +88,7 @@ def show_matches(image, gt_xyxy, labels, config, class_names=None, iou_threshold
     explanation = matching.explain(gt_xyxy, priors_cxcywh, iou_threshold, rule)
     figure = viz.draw_matches(image, gt_xyxy, labels, priors_cxcywh, explanation, class_names, config)
     matched = explanation.matched_gt != matching.BACKGROUND
-    objects = _count(len(gt_xyxy), "object")
+    objects = counted(len(gt_xyxy), "object")
     lines = [f"{int(matched.sum())} of {len(matched)} default boxes are matched to {objects}"]
     names = viz.object_names(labels, class_names)
     lines += _shorten(viz.match_summary(gt_xyxy, names, priors_cxcywh, explanation))
@@ -130,8 +131,8 @@ def show_mining(image, gt_xyxy, labels, model, neg_pos_ratio=3, top=3):
     figure = viz.draw_mining(image, priors_cxcywh, positive, conf_loss, negative, top)
 
     unused = int((~positive & ~negative).sum())
-    mined = _count(negative.sum(), "hard negative")
-    lines = [f"{_count(positive.sum(), 'positive')}, {mined}, {unused} unused"]
+    mined = counted(negative.sum(), "hard negative")
+    lines = [f"{counted(positive.sum(), 'positive')}, {mined}, {unused} unused"]
     if negative.any():
         lines.append(f"the cut: negatives take part from a loss of {conf_loss[negative].min():.3f}")
     hardest = np.flatnonzero(negative)[np.argsort(-conf_loss[negative], kind="stable")][:top]
@@ -182,14 +183,14 @@ def show_nms(image, model, label=None, class_names=None, score_threshold=0.1, io
 def _describe_suppression(name, scores, suppressor, score_threshold):
     kept = np.flatnonzero(suppressor == nms.KEPT)
     kept = kept[np.argsort(-scores[kept], kind="stable")]
-    found = f"{_count(len(scores), 'candidate')} of {name} over score {score_threshold:g}: {len(kept)} kept"
+    found = f"{counted(len(scores), 'candidate')} of {name} over score {score_threshold:g}: {len(kept)} kept"
     lines = [f"{found}, {int((suppressor >= 0).sum())} suppressed"]
     left_out = int((suppressor == nms.NOT_CONSIDERED).sum())
     if left_out:
         lines.append(f"{left_out} more have too low a score for the best {len(scores) - left_out}")
     details = []
     for rank, row in enumerate(kept):
-        silenced = _count((suppressor == row).sum(), "box", "boxes")
+        silenced = counted((suppressor == row).sum(), "box", "boxes")
         details.append(f"detection {rank} ({name} {scores[row]:.2f}) suppressed {silenced}")
     return lines + _shorten(details)
 
@@ -200,11 +201,6 @@ def _predict(model, image):
     loc, conf = model.eval().forward(data.network_input([image], model.config))
     model.train(was_training)
     return loc[0], conf[0]
-
-
-def _count(number, noun, plural=None):
-    """Return "1 box" or "3 boxes"."""
-    return f"{int(number)} {noun if number == 1 else plural or noun + 's'}"
 
 
 def _shorten(lines):

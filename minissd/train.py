@@ -214,11 +214,13 @@ class Trainer:
         if not details.keys() >= {"step", "rows", "settings"}:
             raise input_error(path, "holds no state of a training run", "train without --resume")
         settings = asdict(self.settings)
-        differing = [n for n in settings.keys() - CHANGEABLE if details["settings"].get(n) != settings[n]]
+        earlier = details["settings"]
+        differing = [n for n in sorted(settings.keys() - CHANGEABLE) if earlier.get(n) != settings[n]]
         if differing:
+            other = ", ".join(f"{name} {earlier.get(name)}" for name in differing)
             raise input_error(
                 path,
-                f"the run was started with other settings: {', '.join(sorted(differing))}",
+                f"the run was started with other settings: {other}",
                 "resume with the same ones, or choose another output folder",
             )
         for name, velocity in checkpoint.state.items():

@@ -285,7 +285,10 @@ def test_faulty_weight_files(case, command, refuse):
             {"image_size": 128, "steps": (16, 32, 64)},
             "was trained with 128 pixels of input, the model has 64 (use the model and classes of",
         ),
-        ({"clip": True}, "is of another configuration: clip differ (use the model of these weights"),
+        (
+            {"clip": True},
+            "is of another configuration, with other values of clip (use the model of",
+        ),
     ],
     ids=["number of classes", "names of classes", "image size", "boxes"],
 )

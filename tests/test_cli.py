@@ -28,11 +28,26 @@ from command_line import (
 )
 from PIL import Image
 
-from minissd import boxes, cli, config, demo, interrupt, predict, priors, settings, train, viz, weights
+from minissd import (
+    __version__,
+    boxes,
+    cli,
+    config,
+    demo,
+    interrupt,
+    matching,
+    predict,
+    priors,
+    settings,
+    train,
+    viz,
+    weights,
+)
 from minissd.cli import build_parser, main
 from minissd.commands.train import SETTINGS
 from minissd.data import COCODetection, DrawnScenes, VOCDetection, read_image
 from minissd.errors import InputError
+from minissd.evaluate import METRICS
 from minissd.show import show_nms
 
 COMMANDS = ["demo", "train", "evaluate", "detect", "show", "weights", "bench", "lessons", "assignment"]
@@ -152,9 +167,10 @@ TRAINING = "train --data voc --output run"
             "--val-split: voc has no split 'none' to evaluate on (choose one of train, val, or",
         ),
         ("train --data coco --output run --val-split x", "--val-split: coco has no split 'x' to evaluate on"),
+        ("train --data scenes --output run --val-split x", "scenes: no split 'x' (choose one of train, val)"),
         (f"{EVALUATE} --iou-threshold 7", "--iou-threshold: 7 is not a number from 0 to 1"),
         (f"{EVALUATE} --curves out.xyz", "out.xyz: cannot write a figure as '.xyz' (use .png, .svg or .pdf)"),
-        (f"{EVALUATE} --metric best", "--metric: invalid choice: 'best'"),
+        (f"{EVALUATE} --metric best", "metric: no metric 'best' (choose one of 11point, area, 11point_"),
         (
             f"{EVALUATE} --metric coco --iou-threshold 0.5",
             "--iou-threshold: not with --metric coco, which has",
@@ -189,6 +205,10 @@ TRAINING = "train --data voc --output run"
             "--class: no class 'cat' (choose one of",
         ),
         (f"show matches {PHOTO}", "the following arguments are required: --annotation"),
+        (f"show matches {PHOTO} --annotation {XML} --rule best", "rule: no matching rule 'best' ("),
+        (f"{TRAINING} --stpes 3", "arguments: --stpes 3, did you mean --steps? (see minissd train --help)"),
+        (f"{TRAINING} voc", "unrecognized arguments: voc (see minissd train --help)"),
+        (f"train --data {PHOTO} --output run", f"{PHOTO}: is a file (name a folder in VOC's or"),
         ("show prior", "STEP: invalid choice: 'prior' (choose from"),
         ("demo --steps 0", "--steps: 0 is not a whole number of 1 or more"),
     ],
@@ -236,10 +256,13 @@ def test_train_without_validation(minissd):
 
 def test_train_on_drawn_scenes(minissd, monkeypatch):
     monkeypatch.setattr(
-        "minissd.data.DrawnScenes", lambda length, seed: DrawnScenes(min(length, 4), 64, seed)
+        "minissd.data.DrawnScenes",
+        lambda length, seed, **options: DrawnScenes(min(length, 4), 64, seed, **options),
     )
     lines = minissd(*TRAIN, "--data", "scenes")
     assert re.fullmatch(r"mAP 0\.\d{4} on 4 unseen scenes", lines[-2])
+    evaluated = minissd("evaluate", "--data", "scenes", "--weights", "run/weights.safetensors")
+    assert evaluated[-1].split()[:2] == lines[-2].split()[:2]
     assert minissd(*TRAIN, "--data", "scenes", "--val-split", "") == ["weights: run/weights.safetensors"]
 
 
@@ -267,7 +290,7 @@ def test_train_by_a_convention_and_go_on_by_it(minissd, refuse):
     assert model.config.convention == "d2l"
     assert json.loads(Path("run/settings.json").read_text())["training"]["matching_rule"] == "d2l"
     line = refuse(*options, "--resume")
-    assert re.match(r"run/checkpoint.safetensors: is of another configuration: .*convention differ", line)
+    assert re.match(r"run/checkpoint.safetensors: is of another configuration, .* of .*convention \(", line)
     finished = minissd(*options, "--resume", "--convention", "d2l")
     assert finished[0] == "this run is finished: all 2 steps are done"
     assert refuse(*options, "--convention", "darknet").startswith(
@@ -297,8 +320,8 @@ def test_resuming_a_finished_run_says_that_it_is_finished(minissd):
 def test_resuming_with_other_settings_is_refused(minissd, refuse):
     minissd(*TRAIN)
     line = refuse(*TRAIN, "--resume", "--learning-rate", "0.5", "--seed", 3)
-    words = "run/checkpoint.safetensors: the run was started with other settings: learning_rate, seed"
-    assert line.startswith(words)
+    words = "the run was started with other settings: learning_rate 0.04, seed 0 (resume with the same ones"
+    assert line.startswith(f"run/checkpoint.safetensors: {words}")
 
 
 @pytest.mark.parametrize(
@@ -362,6 +385,12 @@ def test_a_coco_folder_works_like_a_voc_folder(minissd):
         by_format[data] = [row["loss"] for row in rows], lines[-2]
     np.testing.assert_allclose(by_format["coco"][0], by_format["voc"][0], rtol=1e-4)
     assert by_format["coco"][1] == by_format["voc"][1]
+
+
+def test_scenes_have_no_other_classes(refuse):
+    make_weights("pets.safetensors", class_names=("cat", "dog"))
+    line = refuse("evaluate", "--data", "scenes", "--weights", "pets.safetensors")
+    assert line.startswith("class_names: 'cat' cannot be drawn (use some of")
 
 
 def test_evaluate_draws_curves(minissd):
@@ -482,11 +511,21 @@ def test_show_takes_the_thresholds(minissd):
     assert lines[:-1] == expected
 
 
-def test_the_rules_are_those_of_the_library():
-    from minissd import matching
-    from minissd.commands.show import RULES
+def test_help_names_the_rules_and_metrics_of_the_library(capsys):
+    named = {"show matches": matching.RULES, "train": matching.RULES, "evaluate": METRICS}
+    for command, names in named.items():
+        with pytest.raises(SystemExit):
+            main([*command.split(), "--help"])
+        text = capsys.readouterr().out
+        assert all(re.search(rf"\b{name}\b", text) for name in names)
 
-    assert tuple(matching.RULES) == RULES
+
+def test_a_rule_and_a_metric_of_ones_own_can_be_asked_for(minissd, monkeypatch):
+    monkeypatch.setitem(matching.RULES, "mine", matching.RULES["threshold"])
+    monkeypatch.setitem(METRICS, "half", lambda recall, precision: 0.5)
+    show = ("show", "matches", PHOTO, "--annotation", XML, "--rule")
+    assert minissd(*show, "mine") == minissd(*show, "threshold")
+    assert minissd(*EVALUATE.split(), "--metric", "half")[-1].startswith("mAP     0.5000   (half, IoU 0.5")
 
 
 # -- demo --------------------------------------------------------------------------------------------------
@@ -542,6 +581,9 @@ def test_ctrl_c_says_in_one_line_how_to_resume_and_resuming_gives_the_same_losse
         "minissd: stopped after step 2 of 4; everything is saved. "
         "To go on: the same command with --resume (output folder run)"
     ]
+    assert refused(capsys, *options, "--seed", 7).startswith(
+        "--output: run holds a run that was stopped after step 2 of 4 (--resume goes on; else choose another"
+    )
     done(capsys, *options, "--resume")
     assert losses("run") == losses("whole")
 
@@ -606,10 +648,40 @@ def test_both_programs_answer(program):
     assert answer.stdout.startswith("usage: minissd") and answer.stderr == ""
 
 
+@pytest.mark.parametrize(
+    "command", ["--help", "weights --help", "assignment list", "assignment new A1 handout", "lessons --list"]
+)
+def test_commands_that_compile_nothing_do_not_import_numba(command, tmp_path):
+    code = (
+        "import sys; from minissd.cli import main\n"
+        "try: main(sys.argv[1:])\n"
+        "finally: assert 'minissd.cli' in sys.modules and 'numba' not in sys.modules"
+    )
+    answer = subprocess.run(
+        [sys.executable, "-c", code, *command.split()], cwd=tmp_path, capture_output=True, text=True
+    )
+    assert (answer.returncode, answer.stderr) == (0, "")
+
+
 def test_the_exit_code_leaves_the_process():
     answer = subprocess.run([*MODULE, "detect", "x.jpg"], capture_output=True, text=True)
     assert answer.returncode == 2
     assert answer.stderr.startswith("minissd: --weights: missing") and answer.stderr.count("\n") == 1
+
+
+def test_the_version_is_told(capsys):
+    with pytest.raises(SystemExit) as end:
+        main(["--version"])
+    assert (end.value.code, capsys.readouterr().out) == (0, f"minissd {__version__}\n")
+
+
+@pytest.mark.skipif(os.name != "posix", reason="needs a POSIX shell")
+def test_closed_output_and_the_backend_of_a_notebook_stop_no_command():
+    command = ["sh", "-c", '"$@" >&-', "sh", *MODULE, *SHOW.split()]
+    surroundings = os.environ | {"MPLBACKEND": "module://of.a.notebook"}
+    answer = subprocess.run(command, stderr=subprocess.PIPE, text=True, env=surroundings)
+    assert (answer.returncode, answer.stderr) == (0, "")
+    assert Path("priors.png").exists()
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")

@@ -101,7 +101,7 @@ def test_commands_say_it(impatient, monkeypatch, capsys):
 
     class Parser:
         def parse_args(self, arguments):
-            return argparse.Namespace(run=lambda options: kernel(1))
+            return argparse.Namespace(run=lambda options: kernel(1), compiles=True)
 
     monkeypatch.setattr(cli, "build_parser", Parser)
     assert cli.main([]) == 0

@@ -15,6 +15,7 @@ import minissd
 from minissd import backend
 from minissd.bench import peers
 from minissd.nn.threads import num_threads
+from minissd.plural import counted
 
 PRODUCT_SIDE = 2048
 BUSY = 0.5  # programs that want a core, on average over the last minute
@@ -33,7 +34,7 @@ def describe(device):
     return ", ".join(
         [
             *(gpu_names(device.name) if device.on_gpu else []),
-            f"{cpu_name()} ({threads} thread{'' if threads == 1 else 's'})",
+            f"{cpu_name()} ({counted(threads, 'thread')})",
             platform.system(),
             f"Python {platform.python_version()}",
             *libraries,

@@ -10,11 +10,15 @@ from minissd.errors import InputError
 
 MODELS = {"tiny": "tiny", "ssd300": "ssd300-voc", "ssd512": "ssd512-voc"}  # names in minissd.config.CONFIGS
 WEIGHTS_HELP = "trained weights (.safetensors, .pth, .caffemodel or .npz)"
+RULES_HELP = "bipartite, argmax, torchvision, d2l or threshold"  # minissd.matching.RULES, not imported here
 FIGURE_SUFFIXES = (".png", ".svg", ".pdf")  # what minissd.viz.save can write
 
 
-def add_command(commands, name, run, summary, examples):
-    """Add a command with a description and examples to the parser; returns its parser."""
+def add_command(commands, name, run, summary, examples, compiles=True):
+    """Add a command with a description and examples to the parser; returns its parser.
+
+    If nothing is compiled for it, it need not wait until Numba is imported.
+    """
     parser = commands.add_parser(
         name,
         help=summary,
@@ -22,7 +26,7 @@ def add_command(commands, name, run, summary, examples):
         epilog="examples:\n" + "\n".join("  " + line for line in examples.splitlines()),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.set_defaults(run=run)
+    parser.set_defaults(run=run, compiles=compiles)
     return parser
 
 

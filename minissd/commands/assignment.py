@@ -8,6 +8,7 @@ from textwrap import indent
 
 from minissd.commands.arguments import add_command, positive, positive_int
 from minissd.errors import InputError
+from minissd.plural import counted
 
 MARKS = "marks"
 GIB = 1 << 30
@@ -26,7 +27,7 @@ def add(commands):
         "minissd assignment grade A1 submissions/* --output marks",
     )
     actions = parser.add_subparsers(title="actions", metavar="ACTION", required=True)
-    add_command(actions, "list", list_all, "print the assignments", "minissd assignment list")
+    add_command(actions, "list", list_all, "print the assignments", "minissd assignment list", compiles=False)
     _add_new(actions)
     _add_grade(actions)
     _add_nbgrader(actions)
@@ -35,7 +36,8 @@ def add(commands):
 
 def _add_new(actions):
     summary = "write the files of an assignment for a student"
-    parser = _add_action(actions, "new", new, summary, "minissd assignment new A1 boxes-and-matching")
+    example = "minissd assignment new A1 boxes-and-matching"
+    parser = _add_action(actions, "new", new, summary, example, compiles=False)
     parser.add_argument("folder", type=Path, metavar="DIR", help="a new folder")
 
 
@@ -54,13 +56,14 @@ def _add_grade(actions):
     add("--output", type=Path, metavar="OUT", help=f"of a class: folder of its marks (default: {MARKS})")
     add("--question", action="append", metavar="NAME", help="only this one; may be repeated")
     add("--jobs", type=positive_int, metavar="N", help="processes (default: one per core)")
-    add("--time-limit", type=positive, default=10, metavar="S", help="seconds for a call (default: 10)")
-    add("--memory-limit", type=positive, default=2, metavar="GIB", help="of a submission (default: 2)")
+    add("--time-limit", type=positive, metavar="S", help="seconds for a call (default: 10)")
+    add("--memory-limit", type=positive, metavar="GIB", help="of a submission (default: 2)")
 
 
 def _add_nbgrader(actions):
     summary = "write an assignment as a course folder for nbgrader"
-    parser = _add_action(actions, "nbgrader", nbgrader, summary, "minissd assignment nbgrader A1 course")
+    example = "minissd assignment nbgrader A1 course"
+    parser = _add_action(actions, "nbgrader", nbgrader, summary, example, compiles=False)
     parser.add_argument("folder", type=Path, metavar="OUT", help="folder of the course")
 
 
@@ -69,8 +72,8 @@ def _add_prove(actions):
     _add_action(actions, "prove", prove, summary, "minissd assignment prove my-assignment")
 
 
-def _add_action(actions, name, run, summary, examples):
-    parser = add_command(actions, name, run, summary, examples)
+def _add_action(actions, name, run, summary, examples, compiles=True):
+    parser = add_command(actions, name, run, summary, examples, compiles)
     parser.add_argument("assignment", metavar="NAME", help="one that is listed, or the folder of your own")
     return parser
 
@@ -82,7 +85,7 @@ def list_all(options):
 
     for assignment in map(load_assignment, assignment_names()):
         points = points_of(assignment)
-        total = f"{assignment.hours:g} hours, {sum(points.values()):g} points"
+        total = f"{counted(assignment.hours, 'hour')}, {counted(sum(points.values()), 'point')}"
         print(f"{assignment.name}  {assignment.title} ({total})")
         print(f"    {', '.join(points)}")
 
@@ -98,8 +101,11 @@ def new(options):
 
 def grade(options):
     """Mark one submission, or a class."""
+    from minissd.assignments.limits import MEMORY_LIMIT, TIME_LIMIT
+
     options.folders = [path for folder in options.folders for path in _matching(folder)]
-    limits = {"time_limit": options.time_limit, "memory_limit": int(options.memory_limit * GIB)}
+    memory_limit = int(options.memory_limit * GIB) if options.memory_limit else MEMORY_LIMIT
+    limits = {"time_limit": options.time_limit or TIME_LIMIT, "memory_limit": memory_limit}
     if len(options.folders) == 1 and not options.output:
         _grade_one(options, limits)
     elif options.results:
@@ -154,7 +160,7 @@ def _grade_class(options, limits):
     reports = mark_class(options.assignment, options.folders, output, jobs, options.question, **limits)
     for name, mean, most in _means(reports):
         print(f"{name:20}  {mean:6.2f} of {most:g} on average")
-    print(f"-> {output / TABLE}: {len(reports)} submissions")
+    print(f"-> {output / TABLE}: {counted(len(reports), 'submission')}")
 
 
 def _means(reports):

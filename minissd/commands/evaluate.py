@@ -7,6 +7,7 @@ import math
 from pathlib import Path
 
 from minissd.commands.arguments import WEIGHTS_HELP, add_command, add_device_option, figure_file, fraction
+from minissd.commands.datasets import DATA_HELP, open_data
 from minissd.errors import InputError, input_error
 
 
@@ -16,21 +17,23 @@ def add(commands):
         commands,
         "evaluate",
         run,
-        "average precision of trained weights on a folder in VOC or COCO format",
+        "average precision of trained weights on a folder in VOC or COCO format, or on drawn scenes",
         "minissd evaluate --data VOC2007 --split test --weights run/weights.safetensors\n"
         "minissd evaluate --data VOC2007 --split test --weights run/weights.safetensors --metric 11point\n"
-        "minissd evaluate --data coco --split val2017 --weights run/weights.safetensors --metric coco",
+        "minissd evaluate --data coco --split val2017 --weights run/weights.safetensors --metric coco\n"
+        "minissd evaluate --data scenes --weights run/weights.safetensors",
     )
-    parser.add_argument("--data", type=Path, required=True, metavar="DIR", help="VOC- or COCO-format folder")
+    parser.add_argument("--data", required=True, metavar="DIR", help=DATA_HELP)
     parser.add_argument(
         "--split", default="val", metavar="NAME", help="pictures to evaluate on (default: val)"
     )
     parser.add_argument("--weights", type=Path, required=True, metavar="FILE", help=WEIGHTS_HELP)
     parser.add_argument(
         "--metric",
-        choices=("area", "11point", "coco"),
         default="area",
-        help="area under the curve, VOC 2007's mean of 11 points, or COCO's twelve numbers (default: area)",
+        metavar="NAME",
+        help="area (under the curve), 11point (VOC 2007's mean of 11 points), coco (its twelve numbers), or, "
+        "as in other programs, 11point_arange, 11point_float32 or integral (default: area)",
     )
     parser.add_argument(
         "--iou-threshold",
@@ -39,7 +42,7 @@ def add(commands):
         help="overlap from which an object is found (default: 0.5; COCO has ten)",
     )
     parser.add_argument(
-        "--curves", type=figure_file, metavar="FILE", help="draw precision-recall curves (.png)"
+        "--curves", type=figure_file, metavar="FILE", help="draw precision-recall curves (.png, .svg or .pdf)"
     )
     add_device_option(parser)
     parser.add_argument("--strict", action="store_true", help="refuse faulty boxes instead of skipping them")
@@ -50,10 +53,10 @@ def run(options):
     """Print AP per class and mAP; for COCO the twelve numbers too."""
     from minissd import weights
     from minissd.backend import check_device
-    from minissd.data import open_dataset
     from minissd.files import writable_folder
-    from minissd.predict import evaluate_model
+    from minissd.predict import check_metric, evaluate_model
 
+    check_metric(options.metric)
     _refuse_what_coco_has_not(options)
     device = check_device(options.device)
     if options.curves:
@@ -62,7 +65,7 @@ def run(options):
     if not class_names:
         fix = f"minissd weights convert {options.weights} NAMED.safetensors --classes NAME NAME ..."
         raise input_error(options.weights, "holds no class names", fix)
-    dataset = open_dataset(options.data, options.split, class_names=class_names, strict=options.strict)
+    dataset = open_data(options.data, options.split, class_names, options.strict)
     iou_threshold = 0.5 if options.iou_threshold is None else options.iou_threshold
     result = evaluate_model(model.to(device), dataset, iou_threshold, options.metric)
     if options.curves:

@@ -28,6 +28,7 @@ def add(commands):
         "minissd lessons --jupyter --allow-root\n"
         "minissd lessons --html pages\n"
         "minissd lessons --list",
+        compiles=False,
     )
     parser.add_argument(
         "folder",

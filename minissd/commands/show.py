@@ -6,6 +6,7 @@ from pathlib import Path
 
 from minissd.commands.arguments import (
     MODELS,
+    RULES_HELP,
     add_command,
     add_model_options,
     count,
@@ -17,8 +18,6 @@ from minissd.commands.arguments import (
     require_other_file,
 )
 from minissd.errors import InputError
-
-RULES = ("bipartite", "argmax", "torchvision", "d2l", "threshold")
 
 
 def add(commands):
@@ -96,9 +95,9 @@ def _add_matches(steps):
     parser.add_argument("--model", choices=MODELS, default="tiny", help="whose boxes (default: tiny)")
     parser.add_argument(
         "--rule",
-        choices=RULES,
         default="bipartite",
-        help="how every object gets its best default box (default: bipartite)",
+        metavar="NAME",
+        help=f"how every object gets its best default box: {RULES_HELP} (default: bipartite)",
     )
     parser.add_argument(
         "--iou-threshold",

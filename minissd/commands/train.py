@@ -7,6 +7,7 @@ from pathlib import Path
 
 from minissd.commands.arguments import (
     MODELS,
+    RULES_HELP,
     add_command,
     add_device_option,
     count,
@@ -15,9 +16,8 @@ from minissd.commands.arguments import (
     positive,
     positive_int,
 )
-from minissd.errors import InputError
-
-SCENES = "scenes"  # --data scenes: drawn ones
+from minissd.commands.datasets import DATA_HELP, SCENES, open_data
+from minissd.errors import InputError, input_error
 
 # Options that set a field of TrainSettings: type, meaning, default (only said here; TrainSettings has it).
 SETTINGS = {
@@ -31,7 +31,7 @@ SETTINGS = {
     ),
     "weight_decay": (not_negative, "of SGD", 0.0005),
     "augmentation": (str, "mild, none or (for ssd300 and ssd512) ssd, the paper's", "mild"),
-    "matching_rule": (str, "bipartite, argmax, torchvision, d2l or threshold", "bipartite"),
+    "matching_rule": (str, RULES_HELP, "bipartite"),
     "iou_threshold": (fraction, "IoU from which a default box is matched", 0.5),
     "neg_pos_ratio": (not_negative, "mined negatives per positive", 3),
     "min_negatives": (count, "mined negatives per picture at least", 0),
@@ -67,9 +67,7 @@ def add(commands):
 
 
 def _add_data(parser):
-    parser.add_argument(
-        "--data", required=True, metavar="DIR", help="VOC- or COCO-format folder, or 'scenes' for drawn ones"
-    )
+    parser.add_argument("--data", required=True, metavar="DIR", help=DATA_HELP)
     parser.add_argument(
         "--split", default="train", metavar="NAME", help="pictures to learn from (default: train)"
     )
@@ -121,6 +119,8 @@ def run(options):
     from minissd.train import Trainer
 
     _require_one_start(options)
+    if not options.resume:
+        _refuse_to_lose(options.output)
     device = check_device(options.device)
     given = {name: getattr(options, name) for name in SETTINGS if getattr(options, name) is not None}
     config = convention_named(options.convention).config(CONFIGS[MODELS[options.model]])
@@ -152,20 +152,32 @@ def _require_one_start(options):
         raise InputError(f"{' and '.join(given)}: give only one (each says what to start from)")
 
 
-def _datasets(options):
-    from minissd.data import DrawnScenes, open_dataset, splits_in
+def _refuse_to_lose(output):
+    """Refuse to begin anew over a run that was stopped; one that is finished may be replaced."""
+    from minissd import weights
+    from minissd.train import CHECKPOINT
 
-    if options.data == SCENES:
-        dataset, validation = DrawnScenes(length=4096, seed=1), DrawnScenes(length=100, seed=2)
-        return dataset, validation if options.val_split else None, dataset.class_names
-    dataset = open_dataset(options.data, options.split, strict=options.strict)
+    try:
+        details = weights.read(output / CHECKPOINT).details
+        step, steps = int(details["step"]), int(details["settings"]["steps"])
+    except (InputError, LookupError, TypeError, ValueError):  # nothing that could be resumed
+        return
+    if step < steps:
+        problem = f"{output} holds a run that was stopped after step {step} of {steps}"
+        raise input_error("--output", problem, "--resume goes on; else choose another folder, or delete it")
+
+
+def _datasets(options):
+    from minissd.data import has_split, splits_in
+
+    dataset = open_data(options.data, options.split, strict=options.strict)
     if not options.val_split:
         return dataset, None, dataset.class_names
-    known = splits_in(options.data)
-    if options.val_split not in known:
+    if options.data != SCENES and not has_split(options.data, options.val_split):
+        known = sorted({options.split, *splits_in(options.data)})
         raise InputError(
             f"--val-split: {options.data} has no split {options.val_split!r} to evaluate on "
             f"(choose one of {', '.join(known)}, or give --val-split '' to train without)"
         )
-    validation = open_dataset(options.data, options.val_split, dataset.class_names, options.strict)
+    validation = open_data(options.data, options.val_split, dataset.class_names, options.strict)
     return dataset, validation, dataset.class_names

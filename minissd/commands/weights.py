@@ -18,7 +18,7 @@ def add(commands):
         "look into a weight file, or rewrite it for another implementation",
         "minissd weights inspect ssd300_vgg16_coco.pth\n"
         "minissd weights convert VGG_VOC0712_SSD_300x300.caffemodel ssd300.safetensors\n"
-        "minissd weights convert run/weights.safetensors for_torchvision.safetensors --layout torchvision",
+        "minissd weights convert ssd300.safetensors for_torchvision.safetensors --layout torchvision",
     )
     actions = parser.add_subparsers(title="actions", metavar="ACTION", required=True)
     _add_inspect(actions)
@@ -52,7 +52,7 @@ def _add_convert(actions):
         "write weights as safetensors, in minissd's layout or in another implementation's",
         "minissd weights convert ssd300_mAP_77.43_v2.pth ssd300.safetensors\n"
         "minissd weights convert own.pth own.safetensors --classes mug plate spoon\n"
-        "minissd weights convert run/weights.safetensors theirs.safetensors --layout lufficc",
+        "minissd weights convert ssd300.safetensors theirs.safetensors --layout lufficc",
     )
     parser.add_argument("output", type=Path, metavar="OUT", help="the .safetensors file to write")
     parser.add_argument(

@@ -23,7 +23,7 @@ from minissd.data.coco import COCODetection
 from minissd.data.coco_json import read_coco_results, read_instances
 from minissd.data.coco_write import write_coco, write_coco_annotations, write_coco_results
 from minissd.data.convert import convert_to_coco, convert_to_voc
-from minissd.data.folder import open_dataset, splits_in
+from minissd.data.folder import has_split, open_dataset, splits_in
 from minissd.data.image import image_size, network_input, read_image
 from minissd.data.photometric import Photometric
 from minissd.data.resample import resize
@@ -51,6 +51,7 @@ __all__ = [
     "collate",
     "convert_to_coco",
     "convert_to_voc",
+    "has_split",
     "image_size",
     "mild",
     "network_input",

@@ -18,7 +18,7 @@ import numpy as np
 from minissd.backend import device_of, to_device
 from minissd.data.augmentation import Resize
 from minissd.data.image import network_input
-from minissd.data.sample import Sample
+from minissd.data.sample import Sample, sample_of
 from minissd.errors import input_error
 
 ARRAYS = ("images", "loc_target", "conf_target")  # of a batch: what the training computes with
@@ -180,7 +180,8 @@ class BatchLoader:
         epoch, place = divmod(position, len(self.dataset))
         index = int(self._order(epoch)[place]) if self.shuffle else place
         # The 1 keeps this stream apart from the one of the order of an epoch with the same number.
-        return self.augmentation(self.dataset[index], np.random.default_rng([self.seed, position, 1]))
+        rng = np.random.default_rng([self.seed, position, 1])
+        return self.augmentation(sample_of(self.dataset, index), rng)
 
     def _order(self, epoch):
         order = self._orders.get(epoch)
@@ -243,7 +244,7 @@ class _Cached:
 
     def __getitem__(self, index):
         sample = self._samples.get(index)
-        return sample if sample is not None else self._remember(index, self.dataset[index])
+        return sample if sample is not None else self._remember(index, sample_of(self.dataset, index))
 
     def _remember(self, index, sample):
         with self._lock:

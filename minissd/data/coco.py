@@ -202,15 +202,20 @@ def annotation_file(root, split):
     """
     if not root.is_dir():
         raise input_error(root, "there is no such folder", "name the folder that holds annotations")
-    for place in ANNOTATION_FILES:
-        if (root / place.format(split=split)).is_file():
-            return root / place.format(split=split)
+    if found := annotation_files(root, split):
+        return found[0]
     known = ", ".join(coco_splits(root)) or "none"
     raise input_error(
         root,
         f"there is no split {split!r}: no {ANNOTATION_FILES[0].format(split=split)}",
         f"splits in this folder: {known}",
     )
+
+
+def annotation_files(root, split):
+    """The annotation files of a split that there are, in the order of `ANNOTATION_FILES`."""
+    files = [root / place.format(split=split) for place in ANNOTATION_FILES]
+    return [file for file in files if file.is_file()]
 
 
 def coco_splits(root):

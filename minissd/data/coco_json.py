@@ -14,11 +14,11 @@ from pathlib import PurePosixPath
 
 import numpy as np
 
+from minissd.data.coco_entry import Entry
 from minissd.errors import input_error
 from minissd.ground_truth import GroundTruth
 
 LARGEST_SIDE = 10**6  # of an image, in pixels; more is a slip
-LARGEST_NUMBER = 1e18  # of any kind; NaN is not below it either
 
 
 @dataclass(frozen=True)
@@ -102,7 +102,7 @@ def read_instances(path):
     image_rows = {image.id: row for row, image in enumerate(images)}
     labels = {category: label for label, category in enumerate(categories, start=1)}
     annotations = _list_of(path, content, "annotations")
-    read = [_read_annotation(_Entry(path, "annotations", i, e), image_rows, labels) for i, e in annotations]
+    read = [_read_annotation(Entry(path, "annotations", i, e), image_rows, labels) for i, e in annotations]
     columns = list(zip(*read)) or [()] * 6
     image_of, labels, area_px, crowd, difficult, boxes_xywh = columns
     image_of = np.array(image_of, np.int64)
@@ -154,7 +154,7 @@ def read_coco_results(path, instances):
     labels = {category: label for label, category in enumerate(instances.categories, start=1)}
     per_image = [[] for _ in instances.images]
     for i, raw in enumerate(content):
-        entry = _Entry(path, "entry", i, raw)
+        entry = Entry(path, "entry", i, raw)
         found = (*entry.box(), entry.number("score"), labels[entry.known("category_id", labels, "category")])
         per_image[image_rows[entry.known("image_id", image_rows, "image")]].append(found)
     tables = [np.array(found, np.float64).reshape(-1, 6) for found in per_image]
@@ -172,74 +172,8 @@ def corners_of(boxes_xywh):
     return np.hstack([boxes_xywh[:, :2], boxes_xywh[:, :2] + boxes_xywh[:, 2:]])
 
 
-# Entries --------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class _Entry:
-    """One entry of a list in a file, and readers of its fields that name it in their errors."""
-
-    path: object
-    list_name: str
-    position: int
-    fields: object
-
-    def error(self, problem, fix):
-        return input_error(self.path, f"{self.list_name}[{self.position}] {problem}", fix)
-
-    def get(self, field, *default):
-        if not isinstance(self.fields, dict):
-            raise self.error(f"is a {type(self.fields).__name__}", "it must be an object in { }")
-        value = self.fields.get(field)
-        if value is None:
-            if not default:
-                raise self.error(f"has no {field!r}", "export the file again")
-            return default[0]
-        return value
-
-    def whole(self, field, *default):
-        value = self.get(field, *default)
-        if isinstance(value, float) and value.is_integer():
-            value = int(value)
-        if isinstance(value, bool) or not isinstance(value, int):
-            raise self.error(f"has {field} {value!r:.40}", "give a whole number")
-        return value
-
-    def number(self, field, *default):
-        return self._as_number(field, self.get(field, *default))
-
-    def text(self, field):
-        value = self.get(field)
-        if not isinstance(value, str) or not value.strip() or any("\ud800" <= c <= "\udfff" for c in value):
-            raise self.error(f"has {field} {value!r:.40}", "give a text")
-        return value
-
-    def flag(self, field):
-        value = self.get(field, 0)
-        if value not in (0, 1):  # also true and false
-            raise self.error(f"has {field} {value!r:.40}", "give 0 or 1")
-        return bool(value)
-
-    def box(self):
-        box = self.get("bbox")
-        if not isinstance(box, list) or len(box) != 4:
-            raise self.error(f"has bbox {box!r:.40}", "give four numbers: left, top, width, height")
-        return [self._as_number("bbox", value) for value in box]
-
-    def known(self, field, known, kind):
-        value = self.whole(field)
-        if value not in known:
-            raise self.error(f"names the {kind} {value!r:.40}", f"no {kind} of the data set has this id")
-        return value
-
-    def _as_number(self, field, value):
-        if isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < LARGEST_NUMBER:
-            return float(value)
-        raise self.error(f"has {field} {value!r:.40}", "give a finite number")
-
-
 def _read_images(path, content):
-    images = [_read_image(_Entry(path, "images", i, e)) for i, e in _list_of(path, content, "images")]
+    images = [_read_image(Entry(path, "images", i, e)) for i, e in _list_of(path, content, "images")]
     if not images:
         raise input_error(path, "has no images", "name at least one")
     _refuse_twice(path, "image ids", [image.id for image in images])
@@ -258,7 +192,7 @@ def _read_image(entry):
 
 
 def _read_categories(path, content):
-    entries = [_Entry(path, "categories", i, e) for i, e in _list_of(path, content, "categories")]
+    entries = [Entry(path, "categories", i, e) for i, e in _list_of(path, content, "categories")]
     pairs = sorted((entry.whole("id"), entry.text("name").strip()) for entry in entries)
     _refuse_twice(path, "category ids", [category for category, _ in pairs])
     _refuse_twice(path, "category names", [name for _, name in pairs])

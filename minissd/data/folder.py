@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from minissd.data.coco import COCODetection, coco_splits
+from minissd.data.coco import COCODetection, annotation_files, coco_splits
 from minissd.data.voc import VOCDetection
 from minissd.errors import input_error
 
@@ -29,17 +29,36 @@ def open_dataset(root, split, class_names=None, strict=False):
         If the folder is in neither format, or as the data set says.
     """
     root = Path(root)
+    if root.is_file():
+        raise input_error(root, "is a file", "name a folder in VOC's or COCO's format")
     if not root.is_dir():
         raise input_error(root, "there is no such folder", "name a folder in VOC's or COCO's format")
     if (root / VOC_LISTS).is_dir():
         return VOCDetection(root, split, class_names, strict)
-    if coco_splits(root):
+    if coco_splits(root) or annotation_files(root, split):
         return COCODetection(root, split, class_names, strict)
     raise input_error(
         root,
         f"is neither VOC's format nor COCO's: no {VOC_LISTS}, no annotations/instances_{split}.json",
         "name the folder that holds one of them",
     )
+
+
+def has_split(root, split):
+    """Return whether `open_dataset` finds a split, also in a place that `splits_in` does not look at.
+
+    Parameters
+    ----------
+    root : str or Path
+    split : str
+
+    Returns
+    -------
+    bool
+    """
+    root = Path(root)
+    voc = (root / VOC_LISTS).is_dir()
+    return split in splits_in(root) if voc else bool(annotation_files(root, split))
 
 
 def splits_in(root):

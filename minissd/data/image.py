@@ -180,6 +180,8 @@ def _open(path):
 
 
 def _undecodable(path, error):
+    if isinstance(error, InputError):  # ours, which says what to do
+        return input_error(path, error)
     return input_error(path, f"the image cannot be decoded: {error}", "it may be cut off: copy it again")
 
 
@@ -187,11 +189,11 @@ def _to_rgb(picture):
     if picture.mode.startswith("I"):  # 16-bit grey; Pillow gives some of it as 32-bit integers
         values = np.asarray(picture).astype(np.int64)
         if values.min() < 0 or values.max() > 65535:
-            raise InputError("grey values beyond 16 bits")
+            raise InputError("grey values beyond 16 bits (save it with 8 or 16)")
         grey = ((values + 128) // 257).astype(np.uint8)  # 257 * 255 = 65535
         return np.repeat(grey[:, :, None], 3, axis=2)
     if picture.mode == "F":
-        raise InputError("floating-point values have no agreed range, save it with 8 bits")
+        raise InputError("floating-point values have no agreed range (save it with 8 bits)")
     if picture.mode in ("RGBA", "LA", "PA", "RGBa", "La") or "transparency" in picture.info:
         picture = picture.convert("RGBA")
         picture = Image.alpha_composite(Image.new("RGBA", picture.size, "white"), picture)

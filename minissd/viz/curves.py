@@ -6,6 +6,7 @@ import numpy as np
 from matplotlib.ticker import MaxNLocator
 
 from minissd.errors import InputError
+from minissd.plural import counted
 from minissd.viz.page import as_chart, new_page
 from minissd.viz.style import CAPTION_SIZE, CHART_COLORS, DASHES, INK, TEXT_SIZE, class_name
 
@@ -145,7 +146,7 @@ def draw_precision_recall(result, class_names=None, title=""):
     labels.sort(key=lambda label: -result.ap[label])
     half = MOST_CLASSES // 2
     named = labels if len(labels) <= MOST_CLASSES else labels[:half] + labels[-half:]
-    title = title or f"mAP {result.mAP:.3f} over {len(labels)} class{'' if len(labels) == 1 else 'es'}"
+    title = title or f"mAP {result.mAP:.3f} over {counted(len(labels), 'class', 'classes')}"
     _, (ax,) = new_page(1, 1, 0.62, title)
     as_chart(ax, "recall", "precision")
     lines = []

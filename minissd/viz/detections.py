@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from minissd.plural import counted
 from minissd.viz.boxes import draw_image_boxes
 from minissd.viz.page import new_page
 from minissd.viz.panel import check_image, image_aspect
@@ -40,7 +41,7 @@ def draw_detections(
     columns = panels if aspect > 0.5 else 1
     figure, axes = new_page(panels // columns, columns, aspect, title, panel_titles=True)
     if gt_xyxy is not None:
-        count = f"ground truth: {len(gt_xyxy)} object{'' if len(gt_xyxy) == 1 else 's'}"
+        count = f"ground truth: {counted(len(gt_xyxy), 'object')}"
         draw_image_boxes(image, gt_xyxy, gt_labels, None, class_names, None, GROUND_TRUTH, count, axes[0])
     draw_image_boxes(image, *found, class_names, None, DETECTION, note, axes[-1])
     return figure

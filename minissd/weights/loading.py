@@ -141,7 +141,8 @@ def _model_of(checkpoint, path):
         convention_of(config)
         return undrawn_model(config)
     except InputError as error:
-        raise input_error(path, f"damaged metadata: {error}") from error
+        fix = "add it first if it is of your own, else copy the file again"
+        raise input_error(path, f"its network cannot be built: {error}", fix) from error
 
 
 def checkpoint_in(file, model):
@@ -215,6 +216,6 @@ def _require_same_model(wanted, found, path):
         differing = [f for f in wanted.to_dict() if getattr(wanted, f) != getattr(found, f)]
         raise input_error(
             path,
-            f"is of another configuration: {', '.join(differing)} differ",
+            f"is of another configuration, with other values of {', '.join(differing)}",
             "use the model of these weights, or train without them",
         )

@@ -15,11 +15,13 @@ from minissd.data import (
     VOCDetection,
     convert_to_coco,
     convert_to_voc,
+    has_split,
     open_dataset,
     splits_in,
     write_coco,
     write_voc,
 )
+from minissd.data.coco import ANNOTATION_FILES
 from minissd.data.image import EXIF_ORIENTATION
 from minissd.errors import InputError
 from minissd.evaluate import evaluate_coco
@@ -277,6 +279,21 @@ def test_a_folder_in_either_format(root, tmp_path, samples):
         open_dataset(tmp_path / "nowhere", "train")
     with pytest.raises(InputError, match="neither"):
         open_dataset(tmp_path, "train")
+
+
+@pytest.mark.parametrize("place", ANNOTATION_FILES)
+def test_a_folder_with_annotations_in_any_place(root, place):
+    """In each of the places where `COCODetection` looks."""
+    path = root / place.format(split="train")
+    path.parent.mkdir(exist_ok=True)
+    (root / "annotations" / "instances_train.json").rename(path)
+    assert len(open_dataset(root, "train")) == len(COCODetection(root, "train"))
+    assert has_split(root, "train") and not has_split(root, "val")
+
+
+def test_splits_in_two_places(root):
+    (root / "annotations" / "val.json").write_text("{}")
+    assert has_split(root, "train") and has_split(root, "val")
 
 
 def assert_same(ours, theirs):
