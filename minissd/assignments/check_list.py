@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from collections import Counter
 from dataclasses import dataclass
 
 from minissd.errors import input_error
@@ -43,9 +44,13 @@ def checks_of(assignment):
     Raises
     ------
     InputError
-        If a file of them is missing or no Python, or a test lacks its points or its question.
+        If a file of them is missing or no Python, a test lacks its points or its question, or two tests have
+        one name.
     """
     checks = [check for path in assignment.checks_paths for check in _read(path)]
+    times = Counter(check.name for check in checks)
+    if repeated := [name for name in times if times[name] > 1]:
+        raise input_error(assignment.checks_folder, f"{repeated[0]} stands in it twice", "give each a name")
     return sorted(checks, key=lambda check: assignment.place_of(check.question))
 
 

@@ -153,6 +153,12 @@ def test_a_file_without_checks(sample):
         checks_of(sample)
 
 
+def test_checks_of_one_name(sample):
+    write_checks(sample.folder, CHECKS, CHECKS)
+    with pytest.raises(InputError, match=r"checks: test_two_squares.* stands in it twice"):
+        checks_of(sample)
+
+
 @pytest.mark.parametrize(
     ("checks", "said"),
     [
