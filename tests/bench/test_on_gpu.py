@@ -1,6 +1,7 @@
 """The script for a machine with a GPU: its parts, its time limits, and its report whatever happens."""
 
 import csv
+import dataclasses
 import subprocess
 import sys
 from pathlib import Path
@@ -185,8 +186,17 @@ def test_a_full_gpu_in_little(pretend_cuda):
 def test_two_outcomes_are_compared():
     same = gpu_checks.train(TINY, 1, "cpu", steps=2)
     other = gpu_checks.train(TINY, 1, "cpu", algorithm="im2col", steps=2)
-    checks = checks_hold(gpu_checks.compare("tiny", other, same, 1e-2))
-    assert [check.found for check in checks] != ["0.0e+00"] * len(checks)  # another algorithm it was
-    assert "worst conv" in checks[2].what and "2 training losses" in checks[-1].what
-    wrong = gpu_checks.Outcome(same.loc, same.conf, same.grads, same.losses * 1.1)
-    assert [check.holds for check in gpu_checks.compare("tiny", wrong, same)] == [True] * 4 + [False]
+    errors = gpu_checks.errors(other, same)
+    assert all(0 < error < 1e-2 for error in errors.values())  # another algorithm it was
+    assert set(gpu_checks.errors(same, same).values()) == {0.0}
+    wrong = dataclasses.replace(same, losses=same.losses * 1.1)
+    bounds = dict.fromkeys(errors, 1e-4)
+    checks = gpu_checks.checks_of("tiny", gpu_checks.errors(wrong, same), bounds)
+    assert [check.holds for check in checks] == [True] * 4 + [False]
+
+
+def test_agreement_in_little(pretend_cuda):
+    checks = list(gpu_checks.agreement([(TINY, 1)], steps=1))
+    bounds = [check.holds is not None for check in checks]
+    assert bounds == [False] * 5 + [True] * 5 + [False] * 5
+    assert checks[5].holds and checks[6].holds  # in so small a network one ReLU can spoil the gradients' rows
