@@ -317,6 +317,16 @@ def test_resuming_a_finished_run_says_that_it_is_finished(minissd):
     assert Path("run/weights.safetensors").read_bytes() == before
 
 
+@pytest.mark.parametrize("damaged", [True, False])
+def test_a_checkpoint_that_holds_no_run_may_be_replaced(damaged, minissd):
+    checkpoint = Path("run/checkpoint.safetensors")
+    checkpoint.parent.mkdir()
+    make_weights(checkpoint)
+    if damaged:
+        checkpoint.write_bytes(checkpoint.read_bytes()[:-1])
+    assert minissd(*TRAIN)[-1] == "weights: run/weights.safetensors"
+
+
 def test_resuming_with_other_settings_is_refused(minissd, refuse):
     minissd(*TRAIN)
     line = refuse(*TRAIN, "--resume", "--learning-rate", "0.5", "--seed", 3)

@@ -50,6 +50,8 @@ def run_checks(assignment, submission, questions, time_limit):
     InputError
         If the checks cannot be loaded, or the submission cannot be asked.
     """
+    if missing := [path for path in assignment.checks_paths if not path.is_file()]:
+        raise input_error(missing[0], "is missing", "write the checks")
     run = CheckRun(assignment, submission, questions, time_limit)
     arguments = [*map(str, assignment.checks_paths), "-c", os.devnull]
     arguments += [f"--rootdir={assignment.folder}", f"--confcutdir={assignment.folder}"]  # look no higher
@@ -111,7 +113,7 @@ class CheckRun:
         config.option.tbstyle = "native"  # nobody sees tracebacks, and this form takes the least time
 
     def pytest_collectreport(self, report):
-        if report.failed:
+        if report.failed and not self.broken:  # what fails later may only miss what failed before
             self.broken = str(report.longrepr).strip().splitlines()[-1]
 
     def pytest_collection_modifyitems(self, items):

@@ -57,8 +57,8 @@ def has_split(root, split):
     bool
     """
     root = Path(root)
-    voc = (root / VOC_LISTS).is_dir()
-    return split in splits_in(root) if voc else bool(annotation_files(root, split))
+    lists = root / VOC_LISTS
+    return (lists / f"{split}.txt").is_file() if lists.is_dir() else bool(annotation_files(root, split))
 
 
 def splits_in(root):

@@ -9,6 +9,7 @@ import numpy as np
 from minissd.errors import input_error
 
 FARTHEST = 2.0  # a larger coordinate is in pixels: no fraction of an image, however far its objects reach out
+NUMBERS = "iuf"  # kinds of dtype: integers, without a sign too, and floating point
 
 
 @dataclass(frozen=True)
@@ -55,8 +56,8 @@ def sample_of(dataset, index):
     Raises
     ------
     InputError
-        If it is something else; if boxes and labels are not as many, a box is in pixels, has its corners in
-        the wrong order or is no number, or a label is that of the background.
+        If it is something else; if boxes and labels are no arrays of numbers or not as many, a box is in
+        pixels, has its corners in the wrong order or is no number, or a label is that of the background.
 
     Examples
     --------
@@ -79,8 +80,13 @@ def _problems(gt_xyxy, labels):
     """Yield what is wrong with an image's boxes and labels, and what to do."""
     if not (isinstance(gt_xyxy, np.ndarray) and isinstance(labels, np.ndarray)):
         yield f"gt_xyxy is a {type(gt_xyxy).__name__}, labels a {type(labels).__name__}", "give NumPy arrays"
+    elif gt_xyxy.dtype.kind not in NUMBERS or labels.dtype.kind not in NUMBERS:
+        yield f"gt_xyxy holds {gt_xyxy.dtype}, labels {labels.dtype}", "give numbers"
+    elif labels.ndim != 1:
+        yield f"labels has shape {labels.shape}", "give one number for each box"
     elif gt_xyxy.shape != (len(labels), 4):
-        yield f"gt_xyxy has shape {gt_xyxy.shape} for {len(labels)} labels", "give a row of 4 for each label"
+        fix = f"give a row of 4 for each label: shape ({len(labels)}, 4)"
+        yield f"gt_xyxy has shape {gt_xyxy.shape} for {len(labels)} labels", fix
     elif len(labels):
         if not np.isfinite(gt_xyxy).all():
             yield "a box of gt_xyxy is no number", "remove or correct it"

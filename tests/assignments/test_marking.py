@@ -4,9 +4,11 @@ import os
 import shutil
 import sys
 import warnings
+from importlib.util import find_spec
 from unittest.mock import Mock
 
 import pytest
+from sample import CHECKS as SAMPLE_CHECKS
 from sample import RIGHT, write_checks, write_sample
 
 from minissd.assignments import load_assignment, marking
@@ -197,6 +199,26 @@ def test_checks_that_are_broken(sample, text, words):
         mark(with_checks(sample, text), "anna", submission=Refusing("raised"))
 
 
+@pytest.mark.parametrize("text", ["1 / 0", "raise SystemExit", "import pytest; pytest.skip('no')"])
+def test_what_the_checks_share_is_broken(sample, text):
+    (sample.checks_folder / "__init__.py").write_text(text)
+    with pytest.raises(InputError, match=r"__init__\.py: cannot be loaded: (ZeroDiv|SystemExit|Skipped)"):
+        mark(sample, "anna", submission=Refusing("raised"))
+
+
+def test_the_first_broken_file_is_named(sample):
+    """The second only misses what the first would have defined."""
+    write_checks(sample.folder, "1 / 0\nAMOUNT = 3", "from .boxes import AMOUNT")
+    with pytest.raises(InputError, match=r"cannot be loaded: .*ZeroDivisionError"):
+        mark(sample, "anna", submission=Refusing("raised"))
+
+
+def test_a_file_of_checks_is_missing(sample):
+    sample.checks_paths[1].unlink()
+    with pytest.raises(InputError, match=r"loss\.py: is missing \(write the checks\)"):
+        mark(sample, "anna", submission=Refusing("raised"))
+
+
 def test_ctrl_c_stops(sample):
     with pytest.raises(KeyboardInterrupt):
         mark(
@@ -233,6 +255,27 @@ def test_two_assignments_after_each_other(sample, local, tmp_path):
     assert local().max_points == 8
     assert mark(other, "anna", submission=Refusing("raised")).max_points == 5
     assert local().max_points == 8
+
+
+def test_files_beside_the_checks_hide_nothing(sample, local):
+    """Neither Python's own modules nor the student's are looked for in the assignment's folder."""
+    (sample.folder / "zipapp.py").write_text("")
+    (sample.folder / "helper.py").write_text("")
+    write_checks(sample.folder, f"import zipapp\nassert zipapp.create_archive\n{SAMPLE_CHECKS}")
+    assert local().points == 8
+    found = []
+    local(iou=lambda a, b: found.append(find_spec("helper")))
+    assert found and not any(found)
+
+
+def test_checks_are_read_anew_in_a_folder_that_is_a_package(sample, local):
+    """pytest calls them ``sample.checks`` then; the tests' own `sample` stays what it is."""
+    (sample.folder / "__init__.py").touch()
+    before = sys.modules["sample"]
+    assert local().max_points == 8
+    write_checks(sample.folder, "")
+    assert local().max_points == 3
+    assert sys.modules["sample"] is before
 
 
 def test_check_prints(sample, tmp_path, capsys):

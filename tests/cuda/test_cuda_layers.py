@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from backends import on_every_gpu
 
-from minissd.backend import to_cpu
+from minissd.backend import is_cuda, to_cpu
 from minissd.nn import (
     MaxPool2d,
     batchnorm_readable,
@@ -157,6 +157,21 @@ def test_a_step_neither_waits_nor_sends_its_table_again(pretend_cuda, rng):
     changed = [u._replace(rate=0.5) for u in updates]
     update.descend(changed, 0.9, norm)
     assert pretend_cuda.uploads == [(2, len(PARAMETERS) - 1)]  # the rates; one parameter is empty
+
+
+def test_networks_of_equal_sizes_step_at_the_same_time(pretend_cuda, monkeypatch):
+    one, other = (updates_of(np.random.default_rng(0), pretend_cuda.cupy.asarray, np.float32) for _ in "ab")
+
+    def meanwhile(shrink):
+        """Another thread steps before the kernel of this one has been started."""
+        monkeypatch.setattr(update, "is_cuda", is_cuda)
+        update.descend(other, 0.9, shrink)
+        return False
+
+    monkeypatch.setattr(update, "is_cuda", meanwhile)
+    update.descend(one, 0.9, 0.25)
+    for a, b in zip(one, other):
+        np.testing.assert_array_equal(to_cpu(a.parameter), to_cpu(b.parameter))
 
 
 def test_fits(pretend_cuda):

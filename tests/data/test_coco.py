@@ -296,6 +296,15 @@ def test_splits_in_two_places(root):
     assert has_split(root, "train") and has_split(root, "val")
 
 
+def test_a_list_of_names_in_a_folder_of_its_own(tmp_path, samples):
+    voc = write_voc(tmp_path / "voc", "train", samples, CLASSES)
+    lists = voc / "ImageSets" / "Main"
+    (lists / "fold1").mkdir()
+    (lists / "train.txt").rename(lists / "fold1" / "val.txt")
+    assert len(open_dataset(voc, "fold1/val")) == len(samples)
+    assert has_split(voc, "fold1/val") and not has_split(voc, "val")
+
+
 def assert_same(ours, theirs):
     """Same pictures, byte for byte, and the same objects."""
     assert len(ours) == len(theirs) and ours.class_names == theirs.class_names

@@ -31,6 +31,16 @@ FAULTS = {
         r"gt_xyxy is a list, labels a list \(give",
     ),
     "flat": (Sample(IMAGE, sample().gt_xyxy[0], np.array([1])), r"gt_xyxy has shape \(4,\) for 1 labels"),
+    "nothing": (
+        Sample(IMAGE, np.array([]), np.array([])),
+        r"gt_xyxy has shape \(0,\) for 0 labels \(.* shape \(0, 4\)\)",
+    ),
+    "column": (Sample(IMAGE, sample().gt_xyxy, np.array([[1]])), r"labels has shape \(1, 1\) \(give one"),
+    "names": (sample(label="cat"), r"gt_xyxy holds float64, labels <U3 \(give numbers\)"),
+    "objects": (
+        Sample(IMAGE, sample().gt_xyxy.astype(object), np.array([1])),
+        r"gt_xyxy holds object, labels int\d+ \(give numbers\)",
+    ),
     "tuple": ((IMAGE, sample().gt_xyxy, [1]), r"dataset\[0\]: is a tuple \(give a minissd\.data\.Sample\)"),
 }
 
@@ -50,5 +60,7 @@ def test_what_cannot_be_meant_is_refused(case):
 def test_what_can_be_meant_is_handed_on_as_it_is():
     nothing = Sample(IMAGE, np.zeros((0, 4)), np.zeros(0, np.int64))
     reaching_out = sample((-0.1, 0.2, 1.2, 0.9))
-    samples = [sample(), nothing, reaching_out]
-    assert all(sample_of(samples, i) is samples[i] for i in range(3))
+    flat = sample((0.1, 0.2, 0.1, 0.6))
+    compact = Sample(IMAGE, sample().gt_xyxy.astype(np.float32), np.array([1], np.uint8))
+    samples = [sample(), nothing, reaching_out, flat, compact]
+    assert all(sample_of(samples, i) is samples[i] for i in range(5))

@@ -1,8 +1,8 @@
 // Max pooling of maps (images * channels, height, width). `blocks` blocks of threads do one map; neighbouring threads
 // have neighbouring places of it.
 //
-// Defines: KERNEL, side of a window; STRIDE, step from window to window; PADDING. With them known, the compiler unrolls
-// all loops.
+// Defines: KERNEL, side of a window; STRIDE, step from window to window; PADDING. With them known, the compiler can
+// unroll all loops.
 
 // y: the largest value of every window; winner: its place in the window, row by row, the first of equal ones. NaN
 // is larger than nothing, so it never wins. One thread does one window.

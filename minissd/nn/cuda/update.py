@@ -37,12 +37,13 @@ def descend(updates, momentum, shrink):
     updates = [update for update in updates if update.parameter.size]
     if not updates:
         return
-    table = _table([u.parameter for u in updates], [u.grad for u in updates], [u.velocity for u in updates])
+    rows = [u.parameter for u in updates], [u.grad for u in updates], [u.velocity for u in updates]
+    table, where = _table(*rows)
     rates = table.rates.on_gpu(np.array([[u.rate for u in updates], [u.decay for u in updates]], np.float32))
     on_gpu = is_cuda(shrink)
     factor = shrink.astype(np.float32) if on_gpu else rates  # or an array in its place that is not read
     numbers = np.float32(momentum), np.float32(1 if on_gpu else shrink), factor, np.int32(on_gpu)
-    table.start("descend", *table.arrays, rates, np.int32(table.count), *numbers)
+    table.start("descend", *where, rates, np.int32(table.count), *numbers)
 
 
 def sum_of_squares(arrays):
@@ -51,26 +52,26 @@ def sum_of_squares(arrays):
     arrays = [array for array in arrays if array.size]
     if not arrays:
         return xp.zeros(())
-    table = _table(arrays)
+    table, where = _table(arrays)
     sums = xp.empty(table.blocks)
-    table.start("sum_of_squares", *table.arrays, np.int32(table.count), sums)
+    table.start("sum_of_squares", *where, np.int32(table.count), sums)
     return sums.sum()
 
 
 def _table(*rows):
+    """The table of rows of arrays, and what kernels are told: addresses, pieces before each array, sizes."""
     addresses = np.array([[array.data.ptr for array in arrays] for arrays in rows], np.int64)
     table = _cached(sys.modules["cupy"], len(rows), tuple(a.size for a in rows[0]), rows[0][0].device.id)
-    table.arrays[0] = table.addresses.on_gpu(addresses)
-    return table
+    return table, (table.addresses.on_gpu(addresses), table.pieces, table.sizes)
 
 
 class _Table:
-    """Where arrays lie, for the GPU: `arrays` are the addresses, the pieces before each, and the sizes."""
+    """How arrays of some sizes are cut into pieces, and what was last sent about such arrays."""
 
     def __init__(self, xp, sizes):
         pieces = np.cumsum([0, *(-(-size // NUMBERS) for size in sizes)])
         self.count, self.blocks = len(sizes), int(pieces[-1])
-        self.arrays = [None, *(xp.asarray(np.array(row, np.int64)) for row in (pieces, sizes))]
+        self.pieces, self.sizes = (xp.asarray(np.array(row, np.int64)) for row in (pieces, sizes))
         self.addresses, self.rates = _Sent(xp), _Sent(xp)
 
     def start(self, name, *arguments):
@@ -82,13 +83,15 @@ class _Sent:
     """Numbers that are sent to the GPU when they have changed."""
 
     def __init__(self, xp):
-        self._xp, self._known, self._sent = xp, None, None
+        self._xp, self._last = xp, (None, None)
 
     def on_gpu(self, numbers):
         """The numbers, there."""
-        if self._known is None or not np.array_equal(numbers, self._known):
-            self._known, self._sent = numbers, self._xp.asarray(numbers)
-        return self._sent
+        known, sent = self._last  # as a pair, which another thread replaces at once
+        if known is None or not np.array_equal(numbers, known):
+            sent = self._xp.asarray(numbers)
+            self._last = numbers, sent
+        return sent
 
 
 @functools.lru_cache(maxsize=8)

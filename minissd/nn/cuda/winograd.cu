@@ -63,7 +63,7 @@ __device__ __forceinline__ void read_apart(const float* __restrict__ map, int he
   }
 }
 
-// The same. Where the step is 1, the compiler knows all addresses from that of a row: a fifth fewer instructions.
+// The same. Where the step is 1, the compiler knows all addresses from that of a row: up to a sixth fewer instructions.
 template <int SIDE>
 __device__ __forceinline__ void read_square(const float* __restrict__ map, int height, int width, int top, int left,
                                             int step, float (&square)[SIDE][SIDE]) {

@@ -67,7 +67,8 @@ def tiles_of(y_shape, dilation):
     >>> tiles_of((1, 64, 19, 19), 6).count  # 36 interleaved maps of 4x4 or less
     36
     """
-    sides = SIDES[:1] if tf32_is_allowed() else SIDES  # larger tiles lose one digit, and TF32 has but three
+    # Larger tiles are less exact, and TF32 has but three digits.
+    sides = SIDES[:1] if tf32_is_allowed() else SIDES
     candidates = [_tiles(y_shape, dilation, side) for side in sides]
     return min(candidates, key=lambda tiles: tiles.count * tiles.points)
 
