@@ -22,6 +22,11 @@ WINOGRAD_CASES = [case for name, case in PAIRS if name == "winograd" and CASES[c
 SMALL = "odd-sizes"
 
 
+def use_tiles(monkeypatch, *sides):
+    for name in ("SIDES", "SIDES_AT_INFERENCE"):
+        monkeypatch.setattr(winograd, name, sides)
+
+
 def results(algorithm, sent, geometry, **options):
     x, weight, bias, dy = sent
     y = algorithm.forward(x, weight, bias, *geometry, **options)
@@ -44,7 +49,7 @@ def test_agrees_with_the_readable_one(backend, name, case, rng):
 @on_every_gpu
 @pytest.mark.parametrize("case", ["one-place", "odd-sizes", "no-padding", "dilation-2", "many-places"])
 def test_tiles_of_six(backend, case, rng, monkeypatch):
-    monkeypatch.setattr(winograd, "SIDES", (6,))
+    use_tiles(monkeypatch, 6)
     *numbers, geometry = arrays(case, rng)
     found = results(ALGORITHMS["winograd"], sent(backend, *numbers), geometry)
     assert_close(found, in_float64(*numbers, geometry), LESS_EXACT[6])
@@ -86,7 +91,7 @@ def test_backward_leaves_out_what_nobody_needs(backend, rng):
 @pytest.mark.parametrize("ceil_mode", [False, True])
 @SIDES
 def test_scale_relu_and_pool_in_one_pass(backend, name, case, ceil_mode, side, rng, monkeypatch):
-    monkeypatch.setattr(winograd, "SIDES", (side,))
+    use_tiles(monkeypatch, side)
     x, weight, bias, _, geometry = arrays(case, rng)
     scale = rng.standard_normal(len(weight)).astype(np.float32)
     pool = MaxPool2d(2, ceil_mode=ceil_mode or case == "one-place")
@@ -103,6 +108,7 @@ def test_packed_weights_follow_the_weights(backend, side, rng, monkeypatch):
     """A weight that is written into is seen, and so are another array in its place and other tiles."""
     x, weight, bias, _, geometry = arrays(SMALL, rng)
     x, weight, bias = sent(backend, x, weight, bias)
+    use_tiles(monkeypatch, 4)
     packed, algorithm = PackedWeights(), ALGORITHMS["winograd"]
 
     def both():
@@ -116,7 +122,7 @@ def test_packed_weights_follow_the_weights(backend, side, rng, monkeypatch):
     weight = weight[:8] * 2
     bias = bias[:8]
     np.testing.assert_array_equal(*both())
-    monkeypatch.setattr(winograd, "SIDES", (side,))
+    use_tiles(monkeypatch, side)
     np.testing.assert_array_equal(*both())
 
 
@@ -219,7 +225,7 @@ def test_inference_copies_no_bias(monkeypatch):
 @pytest.mark.parametrize("case", WINOGRAD_CASES)
 @SIDES
 def test_the_readable_winograd_convolves(case, side, rng, monkeypatch):
-    monkeypatch.setattr(winograd, "SIDES", (side,))
+    use_tiles(monkeypatch, side)
     x, weight, bias, dy, (_, *geometry) = arrays(case, rng, np.float64)
     y = winograd_readable.forward(x, weight, bias, *geometry, tiles_of)
     gradients = winograd_readable.backward(dy, x, weight, *geometry, tiles_of)
@@ -230,7 +236,7 @@ def test_the_readable_winograd_convolves(case, side, rng, monkeypatch):
 @pytest.mark.parametrize("case", ["odd-sizes", "dilation-2", "dilation-6", "padding-2", "one-row"])
 @SIDES
 def test_each_kernel_does_what_its_twin_does(backend, case, side, rng, monkeypatch):
-    monkeypatch.setattr(winograd, "SIDES", (side,))
+    use_tiles(monkeypatch, side)
     x, weight, _, dy, (_, padding, dilation) = arrays(case, rng)
     tiles = tiles_of(dy.shape, dilation)
     parts, pitch = 2, 32
@@ -256,7 +262,7 @@ def test_each_kernel_does_what_its_twin_does(backend, case, side, rng, monkeypat
 
 @SIDES
 def test_tiles_cover_every_output_once(side, monkeypatch):
-    monkeypatch.setattr(winograd, "SIDES", (side,))
+    use_tiles(monkeypatch, side)
     for dilation in (1, 2, 3, 6):
         for length in (1, 4, 5, 19, 38):
             tiles = tiles_of((1, 1, length, length), dilation)
@@ -274,12 +280,13 @@ def test_the_last_piece_is_as_full_as_the_others(side, channels):
     assert 0 <= pieces * length - tiles.count <= pieces * winograd.PITCH
 
 
-def test_tf32_takes_no_larger_tiles(monkeypatch):
-    """Both are inexact, and one makes the other worse."""
-    monkeypatch.setattr(winograd, "SIDES", (4, 6))
-    assert tiles_of((1, 64, 12, 12), 1).side == 6
+def test_larger_tiles_only_where_they_do_no_harm():
+    """They are less exact: in training that switches ReLUs, and TF32 is inexact already."""
+    y_shape = 1, 64, 12, 12
+    assert tiles_of(y_shape, 1).side == 4
+    assert tiles_of(y_shape, 1, at_inference=True).side == 6
     with tf32():
-        assert tiles_of((1, 64, 12, 12), 1).side == 4
+        assert tiles_of(y_shape, 1, at_inference=True).side == 4
 
 
 def test_rows_of_memory_are_whole_lines():
