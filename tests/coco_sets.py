@@ -1,10 +1,23 @@
-"""Sets of detections and objects, drawn from a seed, that hold every case COCO's evaluation tells apart."""
+"""Detections and objects for COCO's evaluation: written by hand, and drawn so that all of its cases occur."""
 
 import numpy as np
 
 from minissd.ground_truth import GroundTruth
 
+BIG, FAR = (0, 0, 100, 100), (500, 500, 600, 600)
 NUM_CLASSES = 6  # the last one occurs only among detections, the one before it only among objects
+
+
+def found(*boxes_scores, label=1):
+    """Detections of an image from ((x1, y1, x2, y2), score) pairs."""
+    boxes = np.array([box for box, _ in boxes_scores], float).reshape(-1, 4)
+    scores = np.array([score for _, score in boxes_scores], float)
+    return boxes, scores, np.full(len(scores), label)
+
+
+def wanted(*boxes, label=1, **flags):
+    """Objects of an image."""
+    return GroundTruth(np.array(boxes, float).reshape(-1, 4), np.full(len(boxes), label), **flags)
 
 
 def drawn_set(seed, kind):

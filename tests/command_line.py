@@ -4,6 +4,7 @@ import dataclasses
 import warnings
 
 import numpy as np
+from PIL import Image
 
 from minissd import config, weights
 from minissd.cli import main
@@ -23,7 +24,11 @@ SMALL = dataclasses.replace(  # TINY at 64 pixels: a step takes milliseconds
     max_sizes=(16, 32, 60),
     aspect_ratios=((2,), (2,), (2,)),
 )
+PHOTO = "voc/JPEGImages/val_000000.png"
+XML = "voc/Annotations/val_000000.xml"
 TRAIN = ("train", "--data", "voc", "--output", "run", "--steps", 2, "--batch-size", 2, "--quiet")
+EVALUATE = ("evaluate", "--data", "voc", "--weights", "weights.safetensors")
+DETECT = ("detect", "--weights", "weights.safetensors")
 
 
 class Result:
@@ -81,6 +86,18 @@ def make_weights(path, class_names=CLASSES, seed=0, **changes):
 def files_in(folder):
     """All files below a folder, hidden ones too, as sorted names relative to it."""
     return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
+
+
+def losses(folder):
+    """The losses of all steps of a run, as its checkpoint tells them."""
+    return [row["loss"] for row in weights.read(f"{folder}/checkpoint.safetensors").details["rows"]]
+
+
+def size_of(path):
+    """Width and height of a picture that can be read to its end."""
+    with Image.open(path) as picture:
+        picture.load()
+        return picture.size
 
 
 def make_workplace(folder):

@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import numpy as np
 from comparison import EXACT, FLOAT32, FLOAT64, PEERS, Comparison
+from pycocotools_form import twelve, with_all_classes
 from reference_numbers import detection_case, evaluation_set, under
-from test_coco_ap import twelve, with_all_classes
 
 from minissd.config import SSD300_VOC
 from minissd.nms import nms

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 from comparison import FLOAT32, FLOAT64, PEERS, Comparison, pairs_of_gradient
+from prior_configs import DIVE_INTO_DEEP_LEARNING, SMALL
 from reference_numbers import LossCase, split, under
-from test_priors import DIVE_INTO_DEEP_LEARNING, SMALL
 
 from minissd import boxes, codec
 from minissd.config import SSD300_COCO, SSD300_VOC, SSD512_VOC

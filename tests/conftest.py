@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from backends import BACKENDS, CudaBackend, NumPyBackend, why_no_gpu
 from cuda_on_cpu.fixtures import pretend_cuda  # noqa: F401 (a fixture)
+from predictions import detect, dtype, precision  # noqa: F401 (fixtures)
 from team_tools import team_of
 
 from minissd.nn.fast import team

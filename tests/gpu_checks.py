@@ -1,147 +1,24 @@
 """What must hold on a GPU and is too large, slow or rough for the suite: ``python tests/gpu_checks.py PART``.
 
-Every check is printed as a row of a Markdown table as soon as it is done, and written to a CSV file.
-`on_gpu.py` runs this beside everything else.
+Every check is a row of a table, see `check_table`; `on_gpu.py` runs this beside everything else.
 """
 
 from __future__ import annotations
 
 import argparse
-import csv
 import sys
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from check_table import Check, relative_error, run
+from gpu_agreement import GPU, agreement
 
 from minissd import backend
 from minissd.backend import to_cpu, to_device
 from minissd.bench.workloads.network import random_images
-from minissd.bench.workloads.training import random_targets
-from minissd.config import SSD300_VOC, TINY
-from minissd.loss import multibox_loss
+from minissd.config import SSD300_VOC
 from minissd.models import SSD
-from minissd.nn import SGD, BatchNorm2d, Conv2d, L2Norm, MaxPool2d
-from minissd.settings import settings_for
-
-GPU = "cuda:0"
-FLOAT32 = 1e-4  # largest error beside the largest number
-STEPS = 10
-RATE = 1e-4  # at 1e-3, in ten steps, rounding alone changes SSD300's loss by some thousandths
-
-
-@dataclass(frozen=True)
-class Check:
-    """One thing that was looked at: what came out, and whether that will do (None: it is only stated)."""
-
-    what: str
-    found: str
-    wanted: str = ""
-    holds: bool | None = None
-
-    @classmethod
-    def of_error(cls, what, found, expected, bound=FLOAT32):
-        """The error of an array beside its bound."""
-        return cls.of_bound(what, relative_error(found, expected), bound)
-
-    @classmethod
-    def of_bound(cls, what, error, bound=FLOAT32):
-        """An error beside its bound; without one it is only stated."""
-        return cls(what, f"{error:.1e}", f"{bound:g}" if bound else "", error <= bound if bound else None)
-
-    @classmethod
-    def of_exception(cls, what, error):
-        """Something that could not be looked at."""
-        text = str(error).replace("\n", " ").replace("|", "/")
-        return cls(what, f"{type(error).__name__}: {text[:500]}", "no error", False)
-
-
-def relative_error(found, expected):
-    """The largest difference as a part of the largest number expected; infinite where one is no number."""
-    found, expected = (np.asarray(to_cpu(array), np.float64) for array in (found, expected))
-    error = np.abs(found - expected).max(initial=0) / (np.abs(expected).max(initial=0) or 1)
-    return float(error) if np.isfinite(error) else np.inf
-
-
-# -- the GPU and the processor compute the same --------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What a model computes: its predictions, the gradients of its first loss, and its first losses."""
-
-    loc: np.ndarray
-    conf: np.ndarray
-    grads: dict[str, np.ndarray]
-    losses: np.ndarray
-
-
-def train(config, batch_size, device, algorithm=None, steps=STEPS):
-    """Train a model for some steps on one batch; the convolutions may be given another algorithm."""
-    model = SSD(config)
-    for layer in model.layers.values():
-        for conv in (layer, getattr(layer, "conv", None)):
-            if algorithm and isinstance(conv, Conv2d):
-                conv.algorithm = algorithm
-    model.to(device)
-    batch = random_images(config, batch_size), *random_targets(model, batch_size)
-    images, *targets = (to_device(array, device) for array in batch)
-    predictions = [to_cpu(array) for array in model.eval().forward(images)]
-    model.train()
-    settings = settings_for(config)
-    optimizer = SGD(model, RATE, settings.momentum, max_gradient_norm=settings.max_gradient_norm)
-    losses, grads = [], {}
-    for _ in range(steps):
-        loss = multibox_loss(*model.forward(images), *targets)
-        model.backward(loss.dloc, loss.dconf)
-        grads = grads or {name: to_cpu(array).copy() for name, array in model.grads.items()}
-        optimizer.step()
-        losses.append(float(loss.value))
-    return Outcome(*predictions, grads, np.array(losses))
-
-
-def agreement(configs=((SSD300_VOC, 2), (TINY, 8)), steps=STEPS):
-    """Forward, gradients and losses, beside those of the processor, and with TF32 (which is only stated).
-
-    A ReLU or a maximum whose inputs rounding moves past each other sends its gradient elsewhere. What that
-    comes to is seen on the processor alone, in two algorithms: the GPU may be off by twice as much.
-    """
-    for config, batch_size in configs:
-        what = f"{config.name}, batch {batch_size}"
-        expected = train(config, batch_size, backend.CPU, steps=steps)
-        spread = errors(train(config, batch_size, backend.CPU, algorithm="im2col", steps=steps), expected)
-        yield from checks_of(f"{what}, two algorithms of the CPU", spread)
-        found = errors(train(config, batch_size, GPU, steps=steps), expected)
-        yield from checks_of(what, found, {row: max(FLOAT32, 2 * error) for row, error in spread.items()})
-        with backend.tf32():
-            found = errors(train(config, batch_size, GPU, steps=steps), expected)
-        yield from checks_of(f"{what}, TF32", found)
-
-
-def checks_of(what, found, bounds=None):
-    """A check for each of the `errors` found; without bounds they are only stated."""
-    for row, error in found.items():
-        yield Check.of_bound(f"{what}: {row}", error, bounds and bounds[row])
-
-
-def errors(found, expected):
-    """How far two outcomes are apart."""
-    differences = [found.grads[name] - grad for name, grad in expected.grads.items()]
-    return {
-        "loc": relative_error(found.loc, expected.loc),
-        "conf": relative_error(found.conf, expected.conf),
-        "gradients, the worst of a parameter": max(
-            relative_error(found.grads[name], grad) for name, grad in expected.grads.items()
-        ),
-        "gradients, norm of the difference": norm(differences) / norm(expected.grads.values()),
-        "training losses": relative_error(found.losses / expected.losses, np.ones(len(expected.losses))),
-    }
-
-
-def norm(arrays):
-    """The length of all arrays as one vector."""
-    return np.sqrt(sum(np.square(array, dtype=np.float64).sum() for array in arrays))
-
+from minissd.nn import BatchNorm2d, Conv2d, L2Norm, MaxPool2d
 
 # -- sizes that fill no tile ---------------------------------------------------------------------------------
 
@@ -288,32 +165,6 @@ def memory(config=SSD300_VOC, batch_size=64, gib=1.0):
 # -- all of them ---------------------------------------------------------------------------------------------
 
 PARTS = {"agreement": agreement, "ragged": ragged, "large": large, "memory": memory}
-
-
-def run(part, checks, path):
-    """Print and write the checks of a part as they come; returns how many do not hold.
-
-    An exception is a check that does not hold, and the last one of its part.
-    """
-    print("| check | found | at most | |\n|---|---|---|---|", flush=True)
-    failed = 0
-    with Path(path).open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file)
-        writer.writerow(("part", "check", "found", "wanted", "holds"))
-        for check in _until_error(checks):
-            failed += check.holds is False
-            verdict = {True: "ok", False: "**NOT**", None: ""}[check.holds]
-            print(f"| {check.what} | {check.found} | {check.wanted} | {verdict} |", flush=True)
-            writer.writerow((part, check.what, check.found, check.wanted, check.holds))
-            file.flush()
-    return failed
-
-
-def _until_error(checks):
-    try:
-        yield from checks
-    except Exception as error:  # whatever it is, the report shall hold it
-        yield Check.of_exception("all of the rest", error)
 
 
 def main(arguments=None):

@@ -63,7 +63,7 @@ def test_every_convention_can_be_followed_from_boxes_to_average_precision(name, 
 
 
 class TestDefaultBoxes:
-    """test_priors.py compares whole arrays of each implementation; the conventions must lead to them."""
+    """test_priors_reference.py compares whole arrays of each implementation; conventions lead to them."""
 
     @pytest.mark.parametrize(
         ("name", "config", "changed"),

@@ -6,8 +6,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from compare_conventions import CHECKS
+from prior_configs import with_percents_of_the_paper
 from reference_numbers import copied_numbers
-from test_priors import with_percents_of_the_paper
 
 from minissd import boxes, priors
 from minissd.config import SSD300_COCO, SSD300_VOC, SSD512_COCO, SSD512_VOC

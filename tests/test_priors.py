@@ -1,141 +1,15 @@
-"""Default boxes: hand-worked shapes, known totals, and other implementations' arrays row by row."""
+"""Default boxes: hand-worked shapes, known totals, the border of the image, and the order of the rows."""
 
 import dataclasses
 
 import numpy as np
 import pytest
-from reference_numbers import copied_numbers
+from prior_configs import SGRVINOD, SMALL
 
 from minissd import boxes
-from minissd.config import CONFIGS, SSD300_COCO, SSD300_VOC, SSD512_COCO, SSD512_VOC, TINY, SSDConfig
+from minissd.config import CONFIGS, SSD300_COCO, SSD300_VOC, SSD512_COCO, SSD512_VOC
 from minissd.errors import InputError
-from minissd.priors import (
-    CLIPS,
-    cell_centers,
-    cell_shapes,
-    integer_sizes,
-    map_priors,
-    official_sizes,
-    paper_scales,
-    prior_boxes,
-)
-
-# A map of 10 x 10 cells on an image of 100 pixels; min 4, max 9: sqrt(4 * 9) = 6 without rounding.
-SMALL = SSDConfig(
-    name="small",
-    base="tiny",
-    num_classes=2,
-    image_size=100,
-    feature_maps=(10,),
-    steps=(10,),
-    min_sizes=(4,),
-    max_sizes=(9,),
-    aspect_ratios=((2,),),
-)
-
-
-# sgrvinod's: scales .1, .2, .375, .55, .725, .9, and a last large square of the whole image, sqrt(.9 / .9).
-SGRVINOD = dataclasses.replace(
-    cell_centers(SSD300_VOC),
-    min_sizes=(30, 60, 112.5, 165, 217.5, 270),
-    max_sizes=(60, 112.5, 165, 217.5, 270, 300 / 0.9),
-    aspect_ratios=((2, 0.5), *((2, 3, 0.5, 0.333),) * 3, (2, 0.5), (2, 0.5)),
-    flip=False,
-    clip="center_size",
-)
-
-# The TinySSD of Dive into Deep Learning gives both squares of a map: sqrt(min * max) is the larger one.
-SQUARES = np.array([[0.2, 0.272], [0.37, 0.447], [0.54, 0.619], [0.71, 0.79], [0.88, 0.961]]) * 256
-DIVE_INTO_DEEP_LEARNING = dataclasses.replace(
-    TINY,
-    feature_maps=(32, 16, 8, 4, 1),
-    steps=(8, 16, 32, 64, 256),
-    min_sizes=tuple(SQUARES[:, 0]),
-    max_sizes=tuple(SQUARES[:, 1] ** 2 / SQUARES[:, 0]),
-    aspect_ratios=((2,),) * 5,
-)
-
-
-# Smallest, largest and first scale in percent, from the paper's sections 3.1 and 3.4, footnotes 3 and 5.
-with_percents_of_the_paper = pytest.mark.parametrize(
-    ("config", "percents"),
-    [
-        (SSD300_VOC, (20, 90, 10)),
-        (SSD300_COCO, (15, 90, 7)),
-        (SSD512_VOC, (15, 90, 7)),
-        (SSD512_COCO, (10, 90, 4)),
-    ],
-    ids=lambda value: getattr(value, "name", ""),
-)
-
-
-@pytest.fixture(params=["copied rows", "complete"])
-def reference(request, shared_numbers):
-    """A function (key, number of priors) -> (rows, the reference's values in these rows)."""
-    if request.param == "complete":
-        numbers = shared_numbers("priors")
-        return lambda key, num_priors: (np.arange(num_priors), numbers[key])
-    numbers = copied_numbers("priors")
-    rows = {8732: numbers["rows300"], 24564: numbers["rows512"], 5444: np.arange(5444)}
-    return lambda key, num_priors: (rows[num_priors], numbers[key])
-
-
-class TestOtherImplementations:
-    @pytest.mark.parametrize(
-        ("key", "config"),
-        [
-            ("amd_voc300_noclip_f64", SSD300_VOC),
-            ("ccv_ssd300_cxcywh_f64", SSD300_VOC),
-            ("ccv_ssd512_cxcywh_f64", SSD512_VOC),
-        ],
-    )
-    def test_float64(self, reference, key, config):
-        rows, expected = reference(key, config.num_priors)
-        np.testing.assert_allclose(prior_boxes(config)[rows], expected, rtol=0, atol=1e-15)
-
-    @pytest.mark.parametrize(
-        ("key", "config"),
-        [
-            ("caffe_voc300_xyxy_f32", SSD300_VOC),
-            ("caffe_voc512_xyxy_f32", integer_sizes(SSD512_VOC)),
-            ("d2l_tinyssd_xyxy_f32", DIVE_INTO_DEEP_LEARNING),
-        ],
-    )
-    def test_corners_in_float32(self, reference, key, config):
-        rows, expected_xyxy = reference(key, config.num_priors)
-        priors_xyxy = boxes.cxcywh_to_xyxy(prior_boxes(config))[rows]
-        np.testing.assert_allclose(priors_xyxy, expected_xyxy, rtol=0, atol=2e-6)
-
-    def test_caffe_cuts_the_sizes_of_ssd512_to_whole_pixels(self, reference):
-        rows, caffe_xyxy = reference("caffe_voc512_xyxy_f32", 24564)
-        difference = boxes.xyxy_to_cxcywh(caffe_xyxy) - prior_boxes(SSD512_VOC)[rows]
-        assert np.abs(difference[:, :2]).max() < 2e-6  # the centres agree
-        assert 1 < np.abs(difference[:, 2:]).max() * 512 < 1.4  # pixels
-
-    @pytest.mark.parametrize(
-        ("key", "config", "clip"),
-        [
-            ("amd_voc300_clip_f32", SSD300_VOC, "center_size"),
-            ("tv_ssd300_cxcywh_f32", SSD300_COCO, "size"),  # torchvision's sizes are those of COCO
-            ("sgr_ssd300_f32", SGRVINOD, "center_size"),
-        ],
-    )
-    def test_limited_numbers(self, reference, key, config, clip):
-        rows, expected = reference(key, config.num_priors)
-        ours = prior_boxes(dataclasses.replace(config, clip=clip))[rows]
-        np.testing.assert_allclose(ours, expected, rtol=0, atol=2e-7)
-        cut = prior_boxes(dataclasses.replace(config, clip="corners"))[rows]
-        assert np.abs(cut - expected).max() > 0.1  # limiting centres and sizes is not cutting
-
-    def test_lufficc_wrote_537_65_for_537_6(self, reference):
-        rows, expected = reference("luf_voc512_f32", 24564)
-        max_sizes = (*SSD512_VOC.max_sizes[:-1], 537.65)
-        ours = prior_boxes(dataclasses.replace(SSD512_VOC, max_sizes=max_sizes))[rows]
-        np.testing.assert_allclose(ours, expected, rtol=0, atol=2e-6)
-
-    def test_caffes_own_test_map(self):
-        expected_xyxy = copied_numbers("priors")["caffe_small_10x10_img100_xyxy_f32"]
-        np.testing.assert_allclose(boxes.cxcywh_to_xyxy(prior_boxes(SMALL)), expected_xyxy, rtol=0, atol=2e-6)
+from minissd.priors import CLIPS, cell_centers, cell_shapes, map_priors, prior_boxes
 
 
 class TestByHand:
@@ -299,13 +173,6 @@ class TestCenters:
         np.testing.assert_array_equal(cell_centers(SSD512_VOC).steps, SSD512_VOC.steps)
 
 
-def test_whole_pixels():
-    cut = integer_sizes(SSD512_VOC)
-    assert cut.min_sizes == (35, 76, 153, 230, 307, 384, 460)
-    assert cut.max_sizes == (76, 153, 230, 307, 384, 460, 537)
-    assert integer_sizes(SSD300_COCO) == SSD300_COCO
-
-
 @pytest.mark.parametrize("config", CONFIGS.values(), ids=CONFIGS.keys())
 class TestEveryConfiguration:
     def test_number_and_dtype(self, config):
@@ -328,32 +195,6 @@ class TestEveryConfiguration:
             start += len(of_map)
 
 
-def test_scales_of_equation_4():
-    # s_k = .2 + .7 (k - 1) / 5
-    np.testing.assert_allclose(paper_scales(6), [0.2, 0.34, 0.48, 0.62, 0.76, 0.9], rtol=1e-14)
-    # SSD512, section 3.1: .15 + .75 (k - 1) / 5
-    np.testing.assert_allclose(paper_scales(6, s_min=0.15), [0.15, 0.3, 0.45, 0.6, 0.75, 0.9], rtol=1e-14)
-    assert paper_scales(1) == [0.2]
-
-
-@with_percents_of_the_paper
-def test_official_sizes_are_those_of_the_configurations(config, percents):
-    min_sizes, max_sizes = official_sizes(config.image_size, len(config.feature_maps), *percents)
-    np.testing.assert_allclose(min_sizes, config.min_sizes, rtol=1e-14)
-    np.testing.assert_allclose(max_sizes, config.max_sizes, rtol=1e-14)
-
-
-def test_the_official_sizes_are_not_equation_4():
-    by_equation_4 = [300 * scale for scale in paper_scales(5)]  # 60, 112.5, 165, 217.5, 270
-    assert SSD300_VOC.min_sizes[1:] == (60, 111, 162, 213, 264)  # the step 17.5 % became 17 %
-    np.testing.assert_allclose(np.subtract(by_equation_4, SSD300_VOC.min_sizes[1:]), [0, 1.5, 3, 4.5, 6])
-
-
-def test_official_sizes_need_three_maps():
-    with pytest.raises(InputError, match=r"num_maps: 2 .*paper_scales"):
-        official_sizes(300, 2, 20, 90, 10)
-
-
 @pytest.mark.parametrize(
     ("config", "boxes_of_map"),
     [
@@ -368,29 +209,10 @@ def test_number_of_boxes_of_each_map(config, boxes_of_map):
     assert sum(boxes_of_map) == config.num_priors
 
 
-@pytest.mark.parametrize(
-    ("config", "percent"),
-    [(SSD300_VOC, 17), (SSD300_COCO, 18), (SSD512_VOC, 15), (SSD512_COCO, 16)],
-    ids=lambda value: getattr(value, "name", ""),
-)
-def test_the_step_between_the_scales_in_whole_percents(config, percent):
-    """floor((90 - smallest) / (maps - 2)); the first map has a scale of its own."""
-    steps = np.diff([*config.min_sizes[1:], config.max_sizes[-1]]) / config.image_size
-    np.testing.assert_allclose(steps, percent / 100, rtol=1e-12)
-
-
 def test_steps_that_do_not_fill_an_image_of_300_pixels():
     filled = [side * step for side, step in zip(SSD300_VOC.feature_maps, SSD300_VOC.steps)]
     assert filled == [304, 304, 320, 320, 300, 300]
     assert {side * step for side, step in zip(SSD512_VOC.feature_maps, SSD512_VOC.steps)} == {512}
-
-
-def test_scales_of_torchvision():
-    """Its ssd300_vgg16 is given the scales of COCO; without any it would take equation 4 from .15 and 1."""
-    scales = np.append(SSD300_COCO.min_sizes, SSD300_COCO.max_sizes[-1]) / 300
-    np.testing.assert_allclose(scales, [0.07, 0.15, 0.33, 0.51, 0.69, 0.87, 1.05], rtol=1e-12)
-    by_default = [*paper_scales(6, 0.15, 0.9), 1.0]
-    np.testing.assert_allclose(by_default, [0.15, 0.3, 0.45, 0.6, 0.75, 0.9, 1.0], rtol=1e-12)
 
 
 def test_nvidias_order_has_one_shape_after_the_other():

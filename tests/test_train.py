@@ -8,60 +8,22 @@ import signal
 
 import numpy as np
 import pytest
+from trainers import CONFIG, SCENES, SETTINGS, WITHOUT_OBJECTS, first_batch, losses, make_trainer
 
 from minissd import weights
-from minissd.backend import CPU, to_cpu
-from minissd.config import SSD300_VOC, TINY
-from minissd.conventions import CONVENTIONS
+from minissd.backend import to_cpu
 from minissd.data import BatchLoader, DrawnScenes, Sample
 from minissd.errors import InputError
 from minissd.interrupt import Interrupted
 from minissd.loss import multibox_loss
 from minissd.models import SSD
 from minissd.nn import SGD
-from minissd.settings import SCHEDULES, TrainSettings, settings_for
+from minissd.settings import TrainSettings
 from minissd.train import Trainer
-
-SCENES = DrawnScenes(length=16, image_size=64, seed=5, max_objects=3)
-CONFIG = dataclasses.replace(  # TINY at 64 pixels: a step takes milliseconds
-    TINY,
-    name="tiny-64",
-    num_classes=len(SCENES.class_names) + 1,
-    image_size=64,
-    feature_maps=(8, 4, 2),
-    steps=(8, 16, 32),
-    min_sizes=(8, 16, 32),
-    max_sizes=(16, 32, 60),
-    aspect_ratios=((2,), (2,), (2,)),
-)
-SETTINGS = TrainSettings(
-    steps=10,
-    batch_size=4,
-    learning_rate=0.01,
-    augmentation="ssd",
-    evaluate_every=5,
-    checkpoint_every=3,
-    seed=1,
-)
-
-
-def make_trainer(output, settings=SETTINGS, dataset=SCENES, config=CONFIG, device=CPU, **kwargs):
-    model = SSD(config, np.random.default_rng(settings.seed)).to(device)
-    names = SCENES.class_names
-    return Trainer(model, dataset, settings, output, class_names=names, progress=False, **kwargs)
-
-
-def losses(trainer):
-    return [row["loss"] for row in trainer.rows]
 
 
 def same_parameters(trainer, model):
     return all((to_cpu(model.params[n]) == to_cpu(p)).all() for n, p in trainer.model.params.items())
-
-
-def first_batch(trainer):
-    with trainer._batches() as batches:
-        return next(iter(batches))
 
 
 @pytest.mark.large
@@ -215,9 +177,8 @@ def test_a_loss_that_is_not_finite_stops_and_names_the_pictures(tmp_path, backen
 
 @pytest.mark.large
 def test_images_without_objects_teach_nothing_and_break_nothing(tmp_path, backend):
-    empty = [Sample(np.zeros((9, 7, 3), np.uint8), np.zeros((0, 4)), np.zeros(0, np.int64), name="empty")]
     settings = dataclasses.replace(SETTINGS, weight_decay=0.0)
-    trainer = make_trainer(tmp_path, settings, dataset=empty, device=backend.device)
+    trainer = make_trainer(tmp_path, settings, dataset=WITHOUT_OBJECTS, device=backend.device)
     before = {name: to_cpu(array.copy()) for name, array in trainer.model.params.items()}
     trainer.run()
     assert losses(trainer) == [0.0] * 10
@@ -232,24 +193,6 @@ def test_targets_come_with_the_batches(tmp_path):
     assert (batch.conf_target > 0).any(axis=1).all()
 
 
-@pytest.mark.parametrize(
-    ("change", "message"),
-    [
-        ({"schedule": "two-cycle"}, "no schedule 'two-cycle' .choose one of one-cycle, cosine"),
-        ({"augmentation": "wild"}, "no augmentation 'wild'"),
-        ({"matching_rule": "best"}, "no matching rule 'best'"),
-        ({"steps": 0}, "steps: 0"),
-        ({"batch_size": 0}, "batch_size: 0"),
-        ({"steps": 2.5}, "steps: 2.5 is not a whole number"),
-        ({"max_gradient_norm": -1.0}, "max_gradient_norm: -1.0"),
-        ({"bias_learning_rate_factor": float("nan")}, "bias_learning_rate_factor: nan"),
-    ],
-)
-def test_settings_that_make_no_sense_are_refused(change, message):
-    with pytest.raises(InputError, match=message):
-        dataclasses.replace(SETTINGS, **change)
-
-
 def test_resuming_needs_a_run_with_the_same_settings(tmp_path):
     with pytest.raises(InputError, match="holds no run to resume"):
         make_trainer(tmp_path).resume()
@@ -259,65 +202,6 @@ def test_resuming_needs_a_run_with_the_same_settings(tmp_path):
     weights.save(make_trainer(tmp_path).model, tmp_path / "checkpoint.safetensors", SCENES.class_names)
     with pytest.raises(InputError, match="holds no state of a training run"):
         make_trainer(tmp_path).resume()
-
-
-def make_trainer_by(convention, output, **kwargs):
-    """A trainer of a few steps by the rules of a convention."""
-    config = CONVENTIONS[convention].config(CONFIG)
-    settings = settings_for(config, steps=3, batch_size=4, learning_rate=0.01, seed=1)
-    return make_trainer(output, settings, config=config, **kwargs)
-
-
-class TestConventions:
-    @pytest.mark.parametrize("name", CONVENTIONS)
-    def test_targets_and_loss_are_the_conventions(self, name, tmp_path):
-        trainer, convention = make_trainer_by(name, tmp_path), CONVENTIONS[name]
-        priors_cxcywh = trainer.model.priors_cxcywh
-        batch = first_batch(trainer)
-        loc_target, conf_target = np.zeros_like(batch.loc_target), np.zeros_like(batch.conf_target)
-        for n, (gt_xyxy, labels) in enumerate(zip(batch.gt_xyxy, batch.labels)):
-            matched_gt = convention.match(gt_xyxy, priors_cxcywh)
-            positive = matched_gt >= 0
-            conf_target[n, positive] = labels[matched_gt[positive]]
-            own_gt_xyxy = gt_xyxy[matched_gt[positive]]
-            loc_target[n, positive] = convention.encode(own_gt_xyxy, priors_cxcywh[positive])
-        np.testing.assert_array_equal(batch.conf_target, conf_target)
-        np.testing.assert_allclose(batch.loc_target, loc_target, rtol=1e-6, atol=1e-6)
-        loc, conf = trainer.model.forward(batch.images)
-        expected = convention.multibox_loss(loc, conf, loc_target, conf_target)
-        row = trainer.train_step(batch)
-        assert row["loss"] == pytest.approx(expected.value, rel=1e-5)
-        assert row["num_pos"] == expected.num_pos > 0
-        assert np.isfinite([trainer.train_step(batch)["loss"] for _ in range(2)]).all()
-
-    def test_a_run_goes_on_by_the_same_convention_only(self, tmp_path):
-        make_trainer_by("amdegroot", tmp_path).run()
-        model, _ = weights.load_model(tmp_path / "weights.safetensors")
-        assert model.config == CONVENTIONS["amdegroot"].config(CONFIG)
-        for other in ("caffe", "lufficc"):
-            with pytest.raises(InputError, match=r"is of another configuration, .*convention"):
-                make_trainer_by(other, tmp_path).resume()
-        resumed = make_trainer_by("amdegroot", tmp_path)
-        resumed.resume()
-        assert resumed.step == 3
-
-    @pytest.mark.parametrize("name", CONVENTIONS)
-    def test_pictures_without_objects(self, name, tmp_path):
-        """Some divide by the number of matched priors, be it 0: that stops the run, and says why."""
-        empty = [Sample(np.zeros((9, 7, 3), np.uint8), np.zeros((0, 4)), np.zeros(0, np.int64), name="empty")]
-        trainer = make_trainer_by(name, tmp_path, dataset=empty)
-        batch = first_batch(trainer)
-        if name in ("amdegroot", "lufficc", "sgrvinod"):
-            why = rf"step 1: the loss is nan on empty.* \(no default box is matched, and {name} divides"
-            with pytest.raises(InputError, match=why):
-                trainer.train_step(batch)
-        else:
-            assert np.isfinite(trainer.train_step(batch)["loss"])
-
-    def test_settings_are_the_conventions_unless_given(self):
-        config = CONVENTIONS["d2l"].config(CONFIG)
-        assert settings_for(config).matching_rule == "d2l"
-        assert settings_for(config, matching_rule="argmax").matching_rule == "argmax"
 
 
 def test_a_detector_of_other_classes_to_start_from(tmp_path):
@@ -343,16 +227,6 @@ def test_a_detector_of_other_classes_to_start_from(tmp_path):
 def test_an_empty_dataset_is_refused(tmp_path):
     with pytest.raises(InputError, match="holds no pictures"):
         make_trainer(tmp_path, dataset=[])
-
-
-def test_vgg_networks_train_as_in_the_paper_unless_told_otherwise():
-    settings = settings_for(SSD300_VOC, steps=120, seed=3)
-    assert (settings.learning_rate, settings.augmentation) == (1e-3, "ssd")
-    assert (settings.bias_learning_rate_factor, settings.decay_biases) == (2.0, False)
-    rate = SCHEDULES[settings.schedule](settings.learning_rate, settings.steps)
-    assert [round(rate(step), 9) for step in (0, 79, 80, 99, 100)] == [1e-3, 1e-3, 1e-4, 1e-4, 1e-5]
-    assert settings_for(SSD300_VOC, learning_rate=0.5).learning_rate == 0.5
-    assert settings_for(TINY) == TrainSettings()
 
 
 def test_class_names_are_the_datasets_and_must_fit_before_the_first_step(tmp_path):

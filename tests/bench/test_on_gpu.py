@@ -6,10 +6,13 @@ import subprocess
 import sys
 from pathlib import Path
 
+import check_table
+import gpu_agreement
 import gpu_checks
 import numpy as np
 import on_gpu
 import pytest
+from two_maps import TWO_MAPS
 
 from minissd.config import TINY
 
@@ -151,11 +154,11 @@ def checks_hold(checks):
 
 def test_an_error_is_a_check_that_does_not_hold(tmp_path, capsys):
     def checks():
-        yield gpu_checks.Check.of_error("good", np.ones(3), np.ones(3))
-        yield gpu_checks.Check.of_error("bad", np.array([1.0, np.nan]), np.ones(2))
+        yield check_table.Check.of_error("good", np.ones(3), np.ones(3))
+        yield check_table.Check.of_error("bad", np.array([1.0, np.nan]), np.ones(2))
         raise RuntimeError("the GPU | is gone")
 
-    assert gpu_checks.run("ragged", checks(), tmp_path / "a.csv") == 2
+    assert check_table.run("ragged", checks(), tmp_path / "a.csv") == 2
     lines = capsys.readouterr().out.splitlines()
     assert [line.split(" | ")[-1] for line in lines[2:]] == ["ok |", "**NOT** |", "**NOT** |"]
     assert "RuntimeError: the GPU / is gone" in lines[-1]
@@ -184,19 +187,19 @@ def test_a_full_gpu_in_little(pretend_cuda):
 
 
 def test_two_outcomes_are_compared():
-    same = gpu_checks.train(TINY, 1, "cpu", steps=2)
-    other = gpu_checks.train(TINY, 1, "cpu", algorithm="im2col", steps=2)
-    errors = gpu_checks.errors(other, same)
+    same = gpu_agreement.train(TINY, 1, "cpu", steps=2)
+    other = gpu_agreement.train(TINY, 1, "cpu", algorithm="im2col", steps=2)
+    errors = gpu_agreement.errors(other, same)
     assert all(0 < error < 1e-2 for error in errors.values())  # another algorithm it was
-    assert set(gpu_checks.errors(same, same).values()) == {0.0}
+    assert set(gpu_agreement.errors(same, same).values()) == {0.0}
     wrong = dataclasses.replace(same, losses=same.losses * 1.1)
     bounds = dict.fromkeys(errors, 1e-4)
-    checks = gpu_checks.checks_of("tiny", gpu_checks.errors(wrong, same), bounds)
+    checks = gpu_agreement.checks_of("tiny", gpu_agreement.errors(wrong, same), bounds)
     assert [check.holds for check in checks] == [True] * 4 + [False]
 
 
 def test_agreement_in_little(pretend_cuda):
-    checks = list(gpu_checks.agreement([(TINY, 1)], steps=1))
+    checks = list(gpu_agreement.agreement([(TWO_MAPS, 2)], steps=2))
     bounds = [check.holds is not None for check in checks]
     assert bounds == [False] * 5 + [True] * 5 + [False] * 5
     assert checks[5].holds and checks[6].holds  # in so small a network one ReLU can spoil the gradients' rows
