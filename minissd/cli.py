@@ -55,7 +55,8 @@ def main(arguments=None):
     _prepare_surroundings()
     try:
         options = build_parser().parse_args(arguments)
-        with warnings.catch_warnings(), _compile_progress() if options.compiles else nullcontext():
+        compiling = _compile_progress() if options.compiles else nullcontext()
+        with warnings.catch_warnings(), compiling, _precision(options):
             warnings.showwarning = _show_warning
             options.run(options)
         sys.stdout.flush()
@@ -131,6 +132,17 @@ def _compile_progress():
     from minissd.compile_progress import compile_progress  # here, because it imports Numba
 
     return compile_progress()
+
+
+def _precision(options):
+    """TF32 in the products of a GPU, where it is asked for."""
+    if not getattr(options, "tf32", False):
+        return nullcontext()
+    if options.device == "cpu":
+        raise InputError("--tf32: only a GPU has it (add --device cuda)")
+    from minissd.backend import tf32
+
+    return tf32()
 
 
 def _drop_output():

@@ -6,6 +6,7 @@ import sys
 import pytest
 from command_line import TRAIN, done, make_workplace, refused
 
+from minissd import backend
 from minissd.models import tiny
 
 EVALUATE = ("evaluate", "--data", "voc", "--weights", "weights.safetensors")
@@ -37,6 +38,17 @@ def test_without_cupy_the_extra_is_named_before_anything_is_done(command, tmp_pa
 def test_a_device_that_there_is_not(command, capsys):
     message = refused(capsys, *command, "--device", "tpu")
     assert message.startswith("device: 'tpu' is unknown (choose one of cpu, cuda")
+
+
+@EVERY_COMMAND
+def test_tf32_is_for_a_gpu_and_for_one_command(command, capsys, monkeypatch):
+    seen = []
+    module = f"minissd.commands.{command[0]}"
+    monkeypatch.setattr(f"{module}.run", lambda options: seen.append(backend.tf32_is_allowed()))
+    done(capsys, *command, "--device", "cuda")
+    done(capsys, *command, "--device", "cuda", "--tf32")
+    assert refused(capsys, *command, "--tf32") == "--tf32: only a GPU has it (add --device cuda)"
+    assert [*seen, backend.tf32_is_allowed()] == [False, True, False]
 
 
 @pytest.mark.parametrize("command", [EVALUATE, DETECT], ids=["evaluate", "detect"])

@@ -76,6 +76,14 @@ def figure_file(text):
     return path
 
 
+def add_device_options(parser):
+    """Add ``--device`` and ``--tf32``, in which `minissd.cli` has the command run."""
+    add_device_option(parser)
+    parser.add_argument(
+        "--tf32", action="store_true", help="on a GPU: products faster, of numbers rounded to three digits"
+    )
+
+
 def add_device_option(parser):
     """Add ``--device``; its name is checked by `minissd.backend.check_device`."""
     parser.add_argument(

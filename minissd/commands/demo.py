@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from minissd.commands.arguments import add_command, add_device_option, count, positive_int
+from minissd.commands.arguments import add_command, add_device_options, count, positive_int
 
 
 def add(commands):
@@ -21,7 +21,7 @@ def add(commands):
     )
     parser.add_argument("--steps", type=positive_int, metavar="N", help="training steps (default: 400)")
     parser.add_argument("--seed", type=count, default=0, metavar="N", help="of scenes, weights (default: 0)")
-    add_device_option(parser)
+    add_device_options(parser)
     parser.add_argument("--quiet", action="store_true", help="no progress bar")
 
 

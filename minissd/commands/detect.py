@@ -7,7 +7,7 @@ from pathlib import Path
 
 from minissd.commands.arguments import (
     add_command,
-    add_device_option,
+    add_device_options,
     add_model_options,
     fraction,
     require_other_file,
@@ -30,7 +30,7 @@ def add(commands):
     )
     parser.add_argument("images", type=Path, nargs="+", metavar="IMAGE", help="JPEG, PNG and others")
     add_model_options(parser)
-    add_device_option(parser)
+    add_device_options(parser)
     parser.add_argument(
         "--score",
         type=fraction,

@@ -6,7 +6,7 @@ import json
 import math
 from pathlib import Path
 
-from minissd.commands.arguments import WEIGHTS_HELP, add_command, add_device_option, figure_file, fraction
+from minissd.commands.arguments import WEIGHTS_HELP, add_command, add_device_options, figure_file, fraction
 from minissd.commands.datasets import DATA_HELP, open_data
 from minissd.errors import InputError, input_error
 
@@ -44,7 +44,7 @@ def add(commands):
     parser.add_argument(
         "--curves", type=figure_file, metavar="FILE", help="draw precision-recall curves (.png, .svg or .pdf)"
     )
-    add_device_option(parser)
+    add_device_options(parser)
     parser.add_argument("--strict", action="store_true", help="refuse faulty boxes instead of skipping them")
     parser.add_argument("--json", action="store_true", help="print JSON")
 

@@ -9,7 +9,7 @@ from minissd.commands.arguments import (
     MODELS,
     RULES_HELP,
     add_command,
-    add_device_option,
+    add_device_options,
     count,
     fraction,
     not_negative,
@@ -58,7 +58,7 @@ def add(commands):
     _add_model(parser)
     _add_start(parser)
     parser.add_argument("--output", type=Path, required=True, metavar="DIR", help="folder of the run")
-    add_device_option(parser)
+    add_device_options(parser)
     parser.add_argument("--strict", action="store_true", help="refuse faulty boxes instead of skipping them")
     parser.add_argument("--quiet", action="store_true", help="no progress bar")
     for name, (kind, meaning, default) in SETTINGS.items():
