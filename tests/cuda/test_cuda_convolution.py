@@ -23,7 +23,7 @@ SMALL = "odd-sizes"
 
 
 def use_tiles(monkeypatch, *sides):
-    for name in ("SIDES", "SIDES_AT_INFERENCE"):
+    for name in ("SIDES", "EXACT_SIDES"):
         monkeypatch.setattr(winograd, name, sides)
 
 
@@ -283,10 +283,10 @@ def test_the_last_piece_is_as_full_as_the_others(side, channels):
 def test_larger_tiles_only_where_they_do_no_harm():
     """They are less exact: in training that switches ReLUs, and TF32 is inexact already."""
     y_shape = 1, 64, 12, 12
-    assert tiles_of(y_shape, 1).side == 4
-    assert tiles_of(y_shape, 1, at_inference=True).side == 6
+    assert tiles_of(y_shape, 1).side == 6
+    assert tiles_of(y_shape, 1, exact=True).side == 4
     with tf32():
-        assert tiles_of(y_shape, 1, at_inference=True).side == 4
+        assert tiles_of(y_shape, 1).side == 4
 
 
 def test_rows_of_memory_are_whole_lines():

@@ -42,7 +42,7 @@ LAYERS = {  # inputs, outputs, side of the input, kernel, stride, padding, dilat
 }
 CONSTANTS = {  # module, name, values to try
     "sides of tiles": (winograd, "SIDES", [(4,), (4, 6)]),
-    "the same at inference": (winograd, "SIDES_AT_INFERENCE", [(4,), (4, 6)]),
+    "the same of exact outputs": (winograd, "EXACT_SIDES", [(4,), (4, 6)]),
     "tiles at a time": (winograd, "WORKSPACE_BYTES", [1 << n for n in (25, 26, 27, 28, 29, 30, 31)]),
     "columns at a time": (im2col, "COLUMN_BYTES", [1 << n for n in (24, 26, 28, 29, 30)]),
     "an image, a product": (im2col, "PLACES_OF_A_PRODUCT", [1, 64, 128, 256, 512, 1024]),
@@ -98,7 +98,7 @@ class Case:
     def steps(self):
         """Times of Winograd's steps for as many tiles as are done at a time, and how many times that is."""
         (_, padding, dilation), cupy = self.geometry, cuda()
-        tiles = winograd.tiles_of(self.dy.shape, dilation, at_inference=True)
+        tiles = winograd.tiles_of(self.dy.shape, dilation)
         channels = self.x.shape[1], self.dy.shape[1]
         length = winograd._chunk(tiles, sum(channels))
         v, m = (cupy.zeros((1, tiles.points, c, length), np.float32) for c in channels)

@@ -10,8 +10,8 @@ per pair of channels where the definition has 144:
 Step 2 is one batched product, with the many tiles as its long side. Steps 1 and 3 only move numbers: v and m
 are 2.25 times as large as the maps, and what they cost is the way to memory and back. They are made for as
 many tiles at a time as a bound on the memory allows. Tiles of 6x6 (P = 64 where the definition has 324) need
-a fifth less of both, but the results are four times as far from the exact ones. At inference that does no
-harm; in training every output that rounding moves over 0 switches a ReLU, and with it a part of the gradient.
+a fifth less of both, but the results are four times as far from the exact ones. That does little harm but in
+one place: in training, every output that rounding moves over 0 switches a ReLU, and a part of the gradient.
 
 The gradient for the input is the same convolution with the weights turned by 180 degrees and inputs and
 outputs exchanged. The gradient for the weights runs the steps in reverse: transform inputs and gradients, sum
@@ -32,8 +32,8 @@ from minissd.nn.cuda.products import multiply, parts_of
 from minissd.nn.cuda.source import contiguous, int32, kernel, start
 from minissd.nn.cuda.sums import channel_sums
 
-SIDES = (4,)  # of the tiles that may be used, of 4 and 6
-SIDES_AT_INFERENCE = (4, 6)  # but not with TF32, which has but three digits to lose
+SIDES = (4, 6)  # of the tiles that may be used
+EXACT_SIDES = (4,)  # the same for outputs in training, and with TF32, which has but three digits to lose
 WORKSPACE_BYTES = 1 << 30  # of v and m, or of the two that the gradient for the weights needs
 PITCH = 32  # tiles in a row of v are a multiple of this: whole lines of memory, whole warps
 THREADS = 128  # of a block, as in winograd.cu
@@ -59,19 +59,19 @@ class Tiles(NamedTuple):
         return self.images * self.per_column * self.per_row * self.dilation**2
 
 
-def tiles_of(y_shape, dilation, at_inference=False):
+def tiles_of(y_shape, dilation, exact=False):
     """The tiles that cover an output of shape (N, O, H, W): of the sides allowed those with the least points.
 
     Examples
     --------
     >>> tiles_of((2, 64, 9, 8), 1)
     Tiles(images=2, per_column=3, per_row=2, dilation=1, side=4)
+    >>> tiles_of((2, 64, 12, 12), 1).side, tiles_of((2, 64, 12, 12), 1, exact=True).side
+    (6, 4)
     >>> tiles_of((1, 64, 19, 19), 6).count  # 36 interleaved maps of 4x4 or less
     36
-    >>> tiles_of((1, 64, 38, 38), 1, at_inference=True).side
-    6
     """
-    sides = SIDES_AT_INFERENCE if at_inference and not tf32_is_allowed() else SIDES
+    sides = EXACT_SIDES if exact or tf32_is_allowed() else SIDES
     candidates = [_tiles(y_shape, dilation, side) for side in sides]
     return min(candidates, key=lambda tiles: tiles.count * tiles.points)
 
@@ -96,7 +96,8 @@ def forward(x, weight, bias, stride, padding, dilation, relu=False, scale=None, 
     scale : array of float32, (O,), optional
         Factor for the weights of every output channel.
     packed : PackedWeights, optional
-        Where the transformed weights are kept, for a network at inference, whose weights do not change.
+        Where the transformed weights are kept, for a network at inference. Without it the outputs are those
+        of `EXACT_SIDES`, for training.
     pooled : (int, int), optional
         Height and width of the output after max pooling by 2x2, which is done in the same pass.
 
@@ -106,7 +107,7 @@ def forward(x, weight, bias, stride, padding, dilation, relu=False, scale=None, 
     """
     sides = [output_side(side, 3, 1, padding, dilation) for side in x.shape[2:]]
     y_shape = len(x), len(weight), *sides
-    tiles = tiles_of(y_shape, dilation, at_inference=packed is not None)
+    tiles = tiles_of(y_shape, dilation, exact=packed is None)
     u = _kept(packed, weight, scale, tiles.side) if packed else transform_weight(weight, tiles.side, scale)
     return _convolve(x, u, bias, y_shape, padding, tiles, relu, pooled)
 
