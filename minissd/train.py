@@ -7,6 +7,7 @@ stopped and resumed computes the very same losses as one that was not.
 from __future__ import annotations
 
 import csv
+import sys
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
@@ -246,6 +247,7 @@ class Trainer:
             initial=self.step * batch_size,
             unit="image",  # so that it shows images per second
             disable=not self.progress,
+            mininterval=_seconds_between_updates(),
             dynamic_ncols=True,
         )
 
@@ -291,3 +293,9 @@ def target_function(model, settings):
 
 def _due(step, interval):
     return interval > 0 and step % interval == 0
+
+
+def _seconds_between_updates():
+    """The pace of the progress bar: slow in a file, where all that it was stays."""
+    in_file = sys.stderr is sys.__stderr__ and not sys.stderr.isatty()
+    return 10 if in_file else 0.1

@@ -2,9 +2,11 @@
 
 import csv
 import dataclasses
+import io
 import json
 import os
 import signal
+import sys
 
 import numpy as np
 import pytest
@@ -234,3 +236,16 @@ def test_class_names_are_the_datasets_and_must_fit_before_the_first_step(tmp_pat
     assert Trainer(model, SCENES, TrainSettings(), tmp_path).class_names == SCENES.class_names
     with pytest.raises(InputError, match="class_names: 1 class names for"):
         Trainer(model, SCENES, TrainSettings(), tmp_path, class_names=["circle"])
+
+
+@pytest.mark.parametrize(("where", "seconds"), [("terminal", 0.1), ("notebook", 0.1), ("file", 10)])
+def test_the_progress_bar_leaves_few_lines_in_a_file(tmp_path, monkeypatch, where, seconds):
+    stream = io.StringIO()
+    stream.isatty = lambda: where == "terminal"
+    monkeypatch.setattr(sys, "stderr", stream)
+    if where != "notebook":  # which puts its own in the place of the process's
+        monkeypatch.setattr(sys, "__stderr__", stream)
+    trainer = make_trainer(tmp_path)
+    trainer.progress = True
+    with trainer._progress_bar() as bar:
+        assert bar.mininterval == seconds
