@@ -59,6 +59,9 @@ CHANGING = {
 class Forbidden(PermissionError):
     """The submission tried something that is not allowed; the text goes on from its name."""
 
+    def __str__(self):
+        return self.args[0]  # also where somebody adds a file name, as shutil.rmtree does since Python 3.13
+
 
 class ForbiddenImport(ImportError):
     """The submission imported a part of the library that it is to write itself."""
