@@ -1,5 +1,10 @@
 """Fixtures that every test file may use."""
 
+import os
+
+if "PYTEST_XDIST_WORKER" in os.environ:  # before NumPy is imported: each process has one of the cores
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
 from pathlib import Path
 
 import hypothesis
