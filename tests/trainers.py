@@ -3,26 +3,16 @@
 import dataclasses
 
 import numpy as np
+from command_line import SMALL
 
 from minissd.backend import CPU
-from minissd.config import TINY
 from minissd.data import DrawnScenes, Sample
 from minissd.models import SSD
 from minissd.settings import TrainSettings
 from minissd.train import Trainer
 
 SCENES = DrawnScenes(length=16, image_size=64, seed=5, max_objects=3)
-CONFIG = dataclasses.replace(  # TINY at 64 pixels: a step takes milliseconds
-    TINY,
-    name="tiny-64",
-    num_classes=len(SCENES.class_names) + 1,
-    image_size=64,
-    feature_maps=(8, 4, 2),
-    steps=(8, 16, 32),
-    min_sizes=(8, 16, 32),
-    max_sizes=(16, 32, 60),
-    aspect_ratios=((2,), (2,), (2,)),
-)
+CONFIG = dataclasses.replace(SMALL, name="tiny-64", num_classes=len(SCENES.class_names) + 1)
 SETTINGS = TrainSettings(
     steps=10,
     batch_size=4,

@@ -92,7 +92,7 @@ class CheckRun:
     @pytest.fixture
     def ask(self, request):
         """Asks the submission."""
-        question = question_and_points(request.node.obj)[0]
+        question = _question_of(request.node)
         if question in self._given_up:
             raise Wrong(*self._given_up[question])
         return Ask(self._submission, self._assignment, self._assignment.question(question))
@@ -117,12 +117,11 @@ class CheckRun:
             self.broken = str(report.longrepr).strip().splitlines()[-1]
 
     def pytest_collection_modifyitems(self, items):
-        question_of = lambda item: question_and_points(item.obj)[0]  # noqa: E731
         try:
-            items.sort(key=lambda item: self._assignment.place_of(question_of(item)))
+            items.sort(key=lambda item: self._assignment.place_of(_question_of(item)))
         except ValueError as error:
             self.broken = str(error)
-        items[:] = [item for item in items if not self.broken and question_of(item) in self._questions]
+        items[:] = [item for item in items if not self.broken and _question_of(item) in self._questions]
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_makereport(self, item, call):
@@ -151,6 +150,10 @@ class CheckRun:
             text = f"The checks of {question} took over {self._patience:g} s together; the rest was left out."
             self._given_up.setdefault(question, (text, "time"))
         self._failure, self._seconds = None, 0.0
+
+
+def _question_of(item):
+    return question_and_points(item.obj)[0]
 
 
 def question_and_points(check):

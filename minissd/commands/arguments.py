@@ -80,7 +80,7 @@ def add_device_options(parser):
     """Add ``--device`` and ``--tf32``, in which `minissd.cli` has the command run."""
     add_device_option(parser)
     parser.add_argument(
-        "--tf32", action="store_true", help="on a GPU: products faster, of numbers rounded to three digits"
+        "--tf32", action="store_true", help="on a GPU: round what is multiplied to three digits, to save time"
     )
 
 
